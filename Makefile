@@ -1,0 +1,81 @@
+# One Makefile, not recursive.  Everything made goes to $(BUILD).
+#   make                       the programs
+#   make demo                  install what is missing, build, run a real plan, show what happened
+#   make check                 install what is missing, run every test
+#   make SANITIZE=address,undefined check
+#   make CC=clang
+
+BUILD    ?= build
+CC       ?= cc
+CSTD     := -std=gnu17
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
+            -Wvla -Wformat=2 -Wundef
+WERROR   ?= -Werror
+OPT      ?= -O2 -g
+SANITIZE ?=
+VERSION  := 0.1.0
+
+PKGS     := jansson yaml-0.1 libpcre2-8 libcrypto
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+
+CPPFLAGS += -Isrc -I$(BUILD)/gen -D_GNU_SOURCE -DPCRE2_CODE_UNIT_WIDTH=8 -DCREEL_VERSION='"$(VERSION)"'
+ALL_CFLAGS = $(CSTD) $(OPT) $(WARN) $(WERROR) -fno-common -fstack-protector-strong \
+             $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer) \
+             $(PKG_CFLAGS) $(CFLAGS)
+ALL_LDFLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -pthread $(LDFLAGS)
+
+# What is made, from what lies there: a layer is a directory, a program too.
+lib_src   := $(foreach d,base model codec core store,$(sort $(wildcard src/$(d)/*.c)))
+lib_obj   := $(lib_src:%.c=$(BUILD)/%.o) $(BUILD)/gen/schemas.o
+creeld_obj := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard src/creeld/*.c)))
+creel_obj  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard src/creel/*.c)))
+run_obj    := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard src/creel-run/*.c)))
+unit_src  := $(sort $(wildcard tests/unit/test_*.c tests/core/test_*.c))
+unit_bin  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(unit_src))
+programs  := $(patsubst src/%/main.c,$(BUILD)/%,$(wildcard src/creeld/main.c src/creel/main.c src/creel-run/main.c))
+schemas   := $(sort $(wildcard schemas/*.json))
+
+.PHONY: all
+all: $(programs)
+
+$(BUILD)/libcreel.a: $(lib_obj)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(BUILD)/creeld: $(creeld_obj) $(BUILD)/libcreel.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -linotifytools $(PKG_LIBS) -lm
+$(BUILD)/creel: $(creel_obj) $(BUILD)/libcreel.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+# The supervisor needs nothing but libc: it is started once per attempt.
+$(BUILD)/creel-run: $(run_obj) $(BUILD)/libcreel.a
+	$(CC) $(ALL_LDFLAGS) $(if $(SANITIZE),,-static) -o $@ $^
+
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libcreel.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS) -lm
+
+$(BUILD)/%.o: %.c $(BUILD)/.flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/.flags
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The schemas are compiled in: one table of name and text.
+$(BUILD)/gen/schemas.c: $(schemas) contrib/embed-schemas.sh
+	@mkdir -p $(@D)
+	sh contrib/embed-schemas.sh $(schemas) > $@.tmp && mv $@.tmp $@
+
+# Objects are made again when the compiler or its flags change.
+$(BUILD)/.flags: FORCE
+	@mkdir -p $(BUILD)
+	@printf '%s\n' '$(CC) $(subst ','\'',$(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS))' | cmp -s - $@ || \
+	 printf '%s\n' '$(CC) $(subst ','\'',$(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS))' > $@
+.PHONY: FORCE
+FORCE:
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,18 @@
+/*
+ * sha.h - digests, from libcrypto.
+ */
+#ifndef CREEL_BASE_SHA_H
+#define CREEL_BASE_SHA_H
+
+#include <stddef.h>
+
+enum { SHA256_HEX = 65, SHA256_TAGGED = 72 };
+
+/* "…64 hex digits…" of the n bytes at p. */
+void sha256_hex(const void *p, size_t n, char out[SHA256_HEX]);
+/* The same with "sha256:" before it: the form that `prev` and `checksum` have in records. */
+void sha256_tagged(const void *p, size_t n, char out[SHA256_TAGGED]);
+/* SHA-1 of a followed by b: for UUID version 5 only. */
+void sha1_two(const void *a, size_t an, const void *b, size_t bn, unsigned char out[20]);
+
+#endif

@@ -1,0 +1,17 @@
+/*
+ * schemas.h - the text of every file in schemas/, compiled in.
+ */
+#ifndef CREEL_CODEC_SCHEMAS_H
+#define CREEL_CODEC_SCHEMAS_H
+
+#include <stddef.h>
+
+struct schema_text {
+	const char *name; /* the file's name without ".schema.json" */
+	const char *text;
+};
+
+/* Ends with an entry whose name is NULL. */
+extern const struct schema_text schema_texts[];
+
+#endif
