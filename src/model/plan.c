@@ -1,0 +1,148 @@
+#include "model/plan.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+uint32_t plan_find(const struct plan *p, const char *id)
+{
+	return map_get(&p->index, id); /* MAP_NONE is NO_ACTION */
+}
+
+static void link_dependents(struct plan *p)
+{
+	uint32_t i, k, total = 0;
+	uint32_t *next;
+
+	for (i = 0; i < p->n; i++)
+		for (k = 0; k < p->actions[i].ndeps; k++)
+			p->actions[p->actions[i].deps[k]].ndependents++;
+	for (i = 0; i < p->n; i++)
+		total += p->actions[i].ndeps;
+	next = p->edges + total; /* the loader made room for both directions */
+	for (i = 0; i < p->n; i++) {
+		p->actions[i].dependents = next;
+		next += p->actions[i].ndependents;
+		p->actions[i].ndependents = 0;
+	}
+	for (i = 0; i < p->n; i++)
+		for (k = 0; k < p->actions[i].ndeps; k++) {
+			struct action *d = &p->actions[p->actions[i].deps[k]];
+
+			d->dependents[d->ndependents++] = i;
+		}
+}
+
+static void link_primaries(struct plan *p)
+{
+	uint32_t i, total = 0;
+	uint32_t *next;
+
+	for (i = 0; i < p->n; i++) {
+		if (p->actions[i].compensate != NO_ACTION)
+			p->actions[p->actions[i].compensate].standby = true;
+		if (p->actions[i].alternative == NO_ACTION)
+			continue;
+		p->actions[p->actions[i].alternative].standby = true;
+		p->actions[p->actions[i].alternative].nprimaries++;
+		total++;
+	}
+	p->primaries = next = xcalloc(total, sizeof *next);
+	for (i = 0; i < p->n; i++) {
+		p->actions[i].primaries = next;
+		next += p->actions[i].nprimaries;
+		p->actions[i].nprimaries = 0;
+	}
+	for (i = 0; i < p->n; i++)
+		if (p->actions[i].alternative != NO_ACTION) {
+			struct action *a = &p->actions[p->actions[i].alternative];
+
+			a->primaries[a->nprimaries++] = i;
+		}
+}
+
+void plan_link(struct plan *p)
+{
+	link_dependents(p);
+	link_primaries(p);
+}
+
+static void free_strings(char **v, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		free(v[i]);
+	free(v);
+}
+
+static void free_action(struct action *a)
+{
+	free(a->id);
+	free(a->definition);
+	free(a->inputs);
+	free(a->fallback);
+	free(a->queue);
+	free_strings(a->resources, a->nresources);
+	if (a->conditions) {
+		free(a->conditions->if_ref);
+		free(a->conditions->when);
+		free_strings(a->conditions->skip_if, a->conditions->nskip_if);
+		free(a->conditions);
+	}
+	if (a->confirmation) {
+		free(a->confirmation->title);
+		free(a->confirmation->message);
+		free_strings(a->confirmation->approvers, a->confirmation->napprovers);
+		free(a->confirmation);
+	}
+	if (a->loop) {
+		free(a->loop->until);
+		free(a->loop);
+	}
+}
+
+void plan_free(struct plan *p)
+{
+	uint32_t i;
+	size_t v;
+
+	if (!p)
+		return;
+	for (i = 0; i < p->n; i++)
+		free_action(&p->actions[i]);
+	for (v = 0; v < p->nvalidations; v++) {
+		free(p->validations[v].name);
+		free(p->validations[v].reference);
+		free(p->validations[v].op);
+		free(p->validations[v].value);
+	}
+	free(p->validations);
+	free(p->actions);
+	free(p->edges);
+	free(p->primaries);
+	map_free(&p->index);
+	free(p->key);
+	free(p->name);
+	free(p->description);
+	free(p->version);
+	json_decref(p->env);
+	json_decref(p->inputs);
+	json_decref(p->submitted_by);
+	free(p);
+}
+
+bool action_id_is(const char *s)
+{
+	size_t i;
+
+	for (i = 0; s[i]; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		if (i == ACTION_ID_MAX || !(isalnum(c) || c == '_' || (c == '-' && i > 0)) || c > 0x7f)
+			return false;
+	}
+	return i > 0;
+}

@@ -1,0 +1,144 @@
+/*
+ * plan.h - a plan in memory: what plan.json says, as arrays indexed by number.
+ *
+ * Inside the engine an action is its index; ids appear only at the edges (files, messages).  A plan is built once
+ * (codec/plan_load.h), never changed, and freed with its execution.  Values that are needed only when an action
+ * starts are kept as JSON text: a waiting action costs its text and one struct.
+ */
+#ifndef CREEL_MODEL_PLAN_H
+#define CREEL_MODEL_PLAN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/uuid.h"
+
+#define NO_ACTION UINT32_MAX
+
+enum on_failure { ON_FAILURE_ABORT, ON_FAILURE_SKIP_DEPENDENTS, ON_FAILURE_CONTINUE, ON_FAILURE_ASK };
+enum on_lost { ON_LOST_RERUN, ON_LOST_FAIL, ON_LOST_ASK };
+enum on_abort { ON_ABORT_DRAIN, ON_ABORT_TERMINATE };
+
+enum {
+	ACTION_ID_MAX = 64,
+	PLAN_ACTIONS_MAX = 50000,
+	PLAN_EDGES_MAX = 1000000,
+	RETRY_ATTEMPTS_MAX = 10,
+	LOST_RERUNS_MAX = 3 /* reruns of lost attempts that are not counted against maxAttempts */
+};
+
+struct retry_policy {
+	int max_attempts; /* with the first; 1 to RETRY_ATTEMPTS_MAX */
+	msec initial_delay;
+	msec max_delay;
+	double multiplier;
+	uint32_t categories; /* bit per enum error_category that is retried */
+	bool jitter;
+};
+
+struct confirmation {
+	char *title;
+	char *message;
+	msec timeout; /* 0: waits for ever */
+	char **approvers;
+	size_t napprovers;
+	int quorum; /* approvals needed; at least 1 */
+	bool no_self_approval;
+};
+
+/* The conditions of an action; most actions have none. */
+struct conditions {
+	char *if_ref; /* S0 condition.if, as an expression */
+	bool else_fail;
+	char *when;
+	char **skip_if;
+	size_t nskip_if;
+};
+
+/* loop {until, backTo, maxIterations}: after the action completes and `until` is false, backTo is re-armed. */
+struct loop {
+	char *until;
+	uint32_t back_to;
+	int max_iterations;
+};
+
+struct action {
+	char *id;
+	char *definition;
+	char *inputs; /* JSON object, typed */
+
+	uint32_t *deps; /* indexes; into the plan's edge array */
+	uint32_t ndeps;
+	uint32_t *dependents;
+	uint32_t ndependents;
+
+	uint32_t alternative; /* index or NO_ACTION */
+	uint32_t *primaries;  /* whose alternative this is; owned by the plan */
+	uint32_t nprimaries;
+	uint32_t compensate;  /* index of the action that undoes this one, or NO_ACTION */
+	bool standby;         /* runs only when called for: an alternative or a compensation */
+	char *fallback;       /* JSON object, typed; or NULL */
+
+	struct conditions *conditions;     /* or NULL */
+	struct confirmation *confirmation; /* or NULL */
+	struct loop *loop;                 /* or NULL */
+
+	struct retry_policy retry;
+	msec timeout;       /* of one attempt; 0: none */
+	msec total_timeout; /* of all attempts with the waits between; 0: none */
+	enum on_failure on_failure;
+	enum on_lost on_lost;
+	bool critical;
+	int priority; /* greater goes first */
+
+	char *queue; /* or NULL */
+	char **resources;
+	size_t nresources;
+};
+
+struct validation {
+	char *name;
+	char *reference; /* the path inside ${…} */
+	char *op;        /* exists, equals, contains, matches */
+	char *value;     /* or NULL */
+};
+
+struct plan {
+	char id[UUID_TEXT];
+	char *key; /* planKey: what the author called it; or NULL */
+	char *name;
+	char *description;
+	char *version; /* or NULL */
+
+	struct action *actions;
+	uint32_t n;
+	struct map index; /* id -> index */
+	uint32_t *edges;  /* deps and dependents of all actions */
+	uint32_t *primaries;
+
+	struct validation *validations;
+	size_t nvalidations;
+
+	json_t *env;    /* object of strings, or NULL */
+	json_t *inputs; /* object, or NULL */
+
+	uint32_t max_concurrency; /* 0: no limit of its own */
+	msec timeout;             /* of the execution; 0: none */
+	enum on_abort on_abort;
+	int priority;
+	json_t *submitted_by; /* {uid, user}, or NULL */
+};
+
+/* Index of the action with this id, or NO_ACTION. */
+uint32_t plan_find(const struct plan *p, const char *id);
+/* Fill deps' inverse, and the primaries of alternatives; called once when actions and deps are complete. */
+void plan_link(struct plan *p);
+void plan_free(struct plan *p);
+
+/* Is s an action id ([A-Za-z0-9_][A-Za-z0-9_-]{0,63})? */
+bool action_id_is(const char *s);
+
+#endif
