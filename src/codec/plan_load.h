@@ -1,0 +1,16 @@
+/*
+ * plan_load.h - from canonical plan.json to struct plan.
+ */
+#ifndef CREEL_CODEC_PLAN_LOAD_H
+#define CREEL_CODEC_PLAN_LOAD_H
+
+#include <jansson.h>
+
+#include "model/diag.h"
+#include "model/plan.h"
+
+/* Build the plan.  Ids that are given twice, and names of actions that are not there, are findings, with pointers
+ * into the canonical plan; so are more actions or dependencies than the limits.  NULL if there is any. */
+struct plan *plan_load(const json_t *canonical, struct diags *errors);
+
+#endif

@@ -1,0 +1,335 @@
+/*
+ * advance.c - what may happen next: conditions, skips, starts, compensations, the end.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "core/context.h"
+#include "core/decide.h"
+#include "core/decide_impl.h"
+#include "core/expr.h"
+#include "model/error.h"
+
+/* ---- does an action read values of another? ---- */
+
+struct reading {
+	const struct plan *plan;
+	uint32_t of;
+	bool found;
+};
+
+static void note(struct reading *r, const struct ref *ref)
+{
+	/* Asking for the status of what was skipped is how one finds out; only values need it to have run. */
+	if (ref->root == REF_ACTION && (ref->field == REF_OUTPUT || ref->field == REF_ERROR) &&
+	    plan_find(r->plan, ref->action) == r->of)
+		r->found = true;
+}
+
+static void note_in_value(void *ctx, const char *pointer, const struct ref *ref)
+{
+	(void)pointer;
+	note(ctx, ref);
+}
+
+static void note_in_expression(void *ctx, const struct ref *ref)
+{
+	note(ctx, ref);
+}
+
+static void read_expression(struct reading *r, const char *text)
+{
+	AUTO_FREE char *why = NULL;
+	struct expr *e = text ? expr_compile(text, &why) : NULL;
+
+	if (e)
+		expr_refs(e, note_in_expression, r);
+	expr_free(e);
+}
+
+static bool reads(const struct plan *p, uint32_t i, uint32_t of)
+{
+	const struct conditions *c = p->actions[i].conditions;
+	struct reading r = {p, of, false};
+	json_t *inputs = json_loads(p->actions[i].inputs, 0, NULL);
+	size_t k;
+
+	ref_scan(inputs, "", note_in_value, NULL, &r);
+	json_decref(inputs);
+	if (c) {
+		read_expression(&r, c->if_ref);
+		read_expression(&r, c->when);
+		for (k = 0; k < c->nskip_if; k++)
+			read_expression(&r, c->skip_if[k]);
+	}
+	return r.found;
+}
+
+/* ---- dependencies that did not complete ---- */
+
+/* The reason that a skipped or failed dependency gives: what it says itself if it was skipped, so that the chain
+ * leads back to the first cause. */
+static bool dependencies_allow(struct exec *x, struct turn *t, uint32_t i)
+{
+	const struct action *pa = &x->plan->actions[i];
+	uint32_t k, skipped = NO_ACTION;
+	bool completed = false;
+
+	for (k = 0; k < pa->ndeps; k++) {
+		uint32_t d = pa->deps[k];
+
+		if (x->a[d].settled == SETTLED_BLOCKS) {
+			skip_action(x, t, i, x->plan->actions[d].id, "dependency \"%s\" failed", x->plan->actions[d].id);
+			return false;
+		}
+		if (x->a[d].settled == SETTLED_OK)
+			completed = true;
+		else if (x->a[d].settled == SETTLED_SKIPPED && (skipped == NO_ACTION || reads(x->plan, i, d)))
+			skipped = d;
+	}
+	if (skipped == NO_ACTION || (completed && !reads(x->plan, i, skipped)))
+		return true;
+	skip_action(x, t, i, x->plan->actions[skipped].id, "dependency \"%s\" was skipped",
+		    x->plan->actions[skipped].id);
+	return false;
+}
+
+/* ---- conditions ---- */
+
+static bool condition_holds(struct exec *x, struct turn *t, uint32_t i, const char *text, bool wanted,
+			    bool else_fail)
+{
+	json_t *error = NULL;
+	int truth = context_condition(x, text, &error);
+
+	if (truth < 0) {
+		fail_action(x, t, i, error, NULL, false);
+		return false;
+	}
+	if ((truth == 1) == wanted)
+		return true;
+	if (else_fail) {
+		error = error_new(ERROR_VALIDATION_FAILED, false, "condition \"%s\" is %s and asks to fail then", text,
+				  truth ? "true" : "false");
+		error_set_code(error, "condition");
+		fail_action(x, t, i, error, NULL, false);
+	} else {
+		skip_action(x, t, i, "condition", "%s \"%s\" is %s", wanted ? "condition" : "skipIf", text,
+			    truth ? "true" : "false");
+	}
+	return false;
+}
+
+static bool conditions_hold(struct exec *x, struct turn *t, uint32_t i)
+{
+	const struct conditions *c = x->plan->actions[i].conditions;
+	size_t k;
+
+	if (!c)
+		return true;
+	if (c->if_ref && !condition_holds(x, t, i, c->if_ref, true, c->else_fail))
+		return false;
+	if (c->when && !condition_holds(x, t, i, c->when, true, false))
+		return false;
+	for (k = 0; k < c->nskip_if; k++)
+		if (!condition_holds(x, t, i, c->skip_if[k], false, false))
+			return false;
+	return true;
+}
+
+/* ---- evaluation ---- */
+
+/* Open dependencies of a called alternative, not counting the primaries that wait for it. */
+static uint32_t blockers(const struct exec *x, uint32_t i)
+{
+	const struct action *pa = &x->plan->actions[i];
+	uint32_t k, n = x->a[i].deps_left;
+
+	if (n == 0 || !x->a[i].called)
+		return n;
+	for (k = 0; k < pa->ndeps; k++) {
+		uint32_t d = pa->deps[k];
+
+		n -= x->a[d].phase == PH_STANDIN && x->plan->actions[d].alternative == i;
+	}
+	return n;
+}
+
+static void make_ready(struct exec *x, uint32_t i)
+{
+	x->count[x->a[i].phase]--;
+	x->a[i].phase = PH_READY;
+	x->count[PH_READY]++;
+	heap_push(&x->ready, (int64_t)-x->plan->actions[i].priority * UINT32_MAX + i, i);
+}
+
+static const char *stop_cause(const struct exec *x, char *out, size_t size)
+{
+	if (x->expired)
+		snprintf(out, size, "the plan's time was over");
+	else if (x->cause == NO_ACTION)
+		snprintf(out, size, "the execution was cancelled");
+	else if (x->cancelling && !x->aborting)
+		snprintf(out, size, "\"%s\" was rejected", x->plan->actions[x->cause].id);
+	else
+		snprintf(out, size, "\"%s\" failed and its policy is to abort", x->plan->actions[x->cause].id);
+	return out;
+}
+
+static void evaluate(struct exec *x, struct turn *t, uint32_t i)
+{
+	const struct action *pa = &x->plan->actions[i];
+	const struct confirmation *c = pa->confirmation;
+
+	if (x->a[i].phase != PH_BLOCKED)
+		return;
+	if (pa->standby && !x->a[i].called) {
+		if (pa->nprimaries > 0 && x->a[i].callers_left == 0 && pa->ndependents > 0)
+			skip_action(x, t, i, "not_needed", "it is an alternative and was not needed");
+		return;
+	}
+	if (blockers(x, i) > 0)
+		return;
+	if (!dependencies_allow(x, t, i) || !conditions_hold(x, t, i))
+		return;
+	if (c && !x->a[i].approved)
+		ask_person(x, t, i, "confirm", c->title, c->message, c->timeout);
+	else
+		make_ready(x, i);
+}
+
+/* Everything that has not started ends here once the execution is stopping. */
+static void skip_rest(struct exec *x, struct turn *t)
+{
+	char cause[160];
+	uint32_t i;
+
+	stop_cause(x, cause, sizeof cause);
+	for (i = 0; i < x->plan->n; i++)
+		switch ((enum phase)x->a[i].phase) {
+		case PH_BLOCKED:
+			if (x->plan->actions[i].standby && !x->a[i].called)
+				break;
+			/* fall through */
+		case PH_READY:
+		case PH_CONFIRM:
+		case PH_BACKOFF:
+		case PH_ASKING:
+			if (i == x->compensating)
+				break;
+			skip_action(x, t, i, x->cause == NO_ACTION ? "cancelled" : x->plan->actions[x->cause].id,
+				    "%s", cause);
+			break;
+		default:
+			break;
+		}
+}
+
+/* After a stop, what completed and says how it is undone is undone, one at a time, last first. */
+static void compensate(struct exec *x)
+{
+	uint32_t i, last = NO_ACTION;
+
+	if (x->compensating != NO_ACTION)
+		return;
+	for (i = 0; i < x->plan->n; i++)
+		if (x->a[i].phase == PH_COMPLETED && x->plan->actions[i].compensate != NO_ACTION &&
+		    !x->a[i].compensated && x->a[x->plan->actions[i].compensate].phase == PH_BLOCKED &&
+		    (last == NO_ACTION || x->a[i].order > x->a[last].order))
+			last = i;
+	if (last == NO_ACTION)
+		return;
+	x->compensating = x->plan->actions[last].compensate;
+	make_ready(x, x->compensating);
+	/* Its call is folded from the journal when it starts; until then it is only ready. */
+	if (!x->a[x->compensating].called) {
+		x->dormant--;
+		x->a[x->compensating].called = true;
+	}
+}
+
+static void evaluate_all(struct exec *x, struct turn *t)
+{
+	while (x->work.n > 0)
+		evaluate(x, t, x->work.v[--x->work.n]);
+}
+
+void core_advance(struct exec *x, struct turn *t)
+{
+	if (x->outcome != OUTCOME_NONE)
+		return;
+	if (!exec_stopping(x))
+		evaluate_all(x, t);
+	/* An evaluation may have stopped the execution. */
+	if (!exec_stopping(x))
+		return;
+	x->work.n = 0;
+	if (x->count[PH_BLOCKED] - x->dormant + x->count[PH_READY] + x->count[PH_CONFIRM] + x->count[PH_BACKOFF] +
+		x->count[PH_ASKING] > 0)
+		skip_rest(x, t);
+	x->work.n = 0;
+	if (exec_open(x) == 0)
+		compensate(x);
+}
+
+uint32_t core_next(struct exec *x)
+{
+	struct heap_item item;
+
+	if (x->paused || x->outcome != OUTCOME_NONE)
+		return NO_ACTION;
+	while (heap_peek(&x->ready, &item)) {
+		if (x->a[item.id].phase == PH_READY)
+			return item.id;
+		heap_pop(&x->ready, &item);
+	}
+	return NO_ACTION;
+}
+
+/* Which completed action does the running compensation undo? */
+static const char *undone_by(const struct exec *x, uint32_t compensation)
+{
+	uint32_t i, last = NO_ACTION;
+
+	for (i = 0; i < x->plan->n; i++)
+		if (x->plan->actions[i].compensate == compensation && x->a[i].phase == PH_COMPLETED &&
+		    !x->a[i].compensated && (last == NO_ACTION || x->a[i].order > x->a[last].order))
+			last = i;
+	return last == NO_ACTION ? NULL : x->plan->actions[last].id;
+}
+
+bool core_start(struct exec *x, struct turn *t)
+{
+	uint32_t i = core_next(x);
+	struct heap_item item;
+	json_t *error = NULL, *inputs, *data;
+	char token[TOKEN_TEXT];
+
+	if (i == NO_ACTION)
+		return false;
+	heap_pop(&x->ready, &item);
+	inputs = context_inputs(x, i, &error);
+	if (inputs && t->check_inputs)
+		error = t->check_inputs(x->plan->actions[i].definition, inputs);
+	if (error) {
+		json_decref(inputs);
+		fail_action(x, t, i, error, NULL, false);
+		return false;
+	}
+	snprintf(token, sizeof token, "%016llx%016llx", (unsigned long long)next_random(&t->random),
+		 (unsigned long long)next_random(&t->random));
+	data = json_object();
+	json_object_set_new(data, "token", json_string(token));
+	if (i == x->compensating) {
+		const char *undone = undone_by(x, i);
+
+		if (undone)
+			json_object_set_new(data, "compensates", json_string(undone));
+	}
+	json_decref(x->a[i].resolved);
+	x->a[i].resolved = inputs;
+	emit(x, t, EV_ACTION_REQUESTED, i, x->a[i].attempt + 1, data);
+	return true;
+}

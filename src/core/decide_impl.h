@@ -1,0 +1,28 @@
+/*
+ * decide_impl.h - shared by the files of the core's decisions; nobody else includes it.
+ */
+#ifndef CREEL_CORE_DECIDE_IMPL_H
+#define CREEL_CORE_DECIDE_IMPL_H
+
+#include "core/decide.h"
+
+/* Append an event and fold it.  data is taken over.  An event that cannot be folded is our bug: it aborts, before
+ * anything was written, naming the event. */
+void emit(struct exec *x, struct turn *t, enum event_type type, uint32_t action, uint32_t attempt, json_t *data);
+
+/* An action failed: decide what follows (retries first if retry) and emit it.  error and more (members for the
+ * event, or NULL) are taken over. */
+void fail_action(struct exec *x, struct turn *t, uint32_t action, json_t *error, json_t *more, bool retry);
+void skip_action(struct exec *x, struct turn *t, uint32_t action, const char *cause, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+/* Ask a person; kind is confirm, lost or failed. */
+void ask_person(struct exec *x, struct turn *t, uint32_t action, const char *kind, const char *title,
+		const char *message, msec timeout);
+
+/* Put an action, and what depends on it, back to pending.  keep: what completed downstream stays. */
+void rearm(struct exec *x, struct turn *t, uint32_t action, bool keep, const char *reason, json_t *by, json_t *inputs);
+
+uint64_t next_random(uint64_t *state);
+json_t *time_json(msec wall);
+
+#endif

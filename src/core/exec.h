@@ -1,0 +1,180 @@
+/*
+ * exec.h - one execution: the fold of its journal over its plan.
+ *
+ * exec_apply() is the only function that changes what the journal determines; it is called for each event when the
+ * core decides it and again, in the same order, when a journal is read back, so both ways lead to the same state.
+ * What the journal does not hold (READY, the work list, the ready heap) is derived and re-derived.
+ *
+ * An action's phases, and the S0 status that each one shows:
+ *
+ *   BLOCKED    pending    a dependency is not settled, or (standby) nobody called for it
+ *   READY      pending    may start when there is room; never in the journal
+ *   CONFIRM    pending    a person must approve the start
+ *   RUNNING    running    an attempt was committed to; it may still wait for a slot
+ *   BACKOFF    pending    the last attempt failed, the next one has a time
+ *   ASKING     pending    failed or lost, and a person says what now
+ *   STANDIN    failed     its alternative was called for and has not settled
+ *   COMPLETED  completed  settled
+ *   FAILED     failed     settled
+ *   SKIPPED    skipped    settled
+ *
+ * Invariants, checked by exec_check():
+ *   deps_left of an action is the number of its dependencies that are not settled, in every phase;
+ *   count[p] is the number of actions in phase p, and they add up to n;
+ *   an action is settled exactly in the phases COMPLETED, FAILED and SKIPPED;
+ *   nothing leaves BLOCKED while deps_left > 0, except by a skip, or a standby whose only open dependency is the
+ *   primary that called it;
+ *   a finished execution has no open action.
+ */
+#ifndef CREEL_CORE_EXEC_H
+#define CREEL_CORE_EXEC_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/heap.h"
+#include "base/uuid.h"
+#include "base/vec.h"
+#include "model/event.h"
+#include "model/plan.h"
+
+enum phase {
+	PH_BLOCKED,
+	PH_READY,
+	PH_CONFIRM,
+	PH_RUNNING,
+	PH_BACKOFF,
+	PH_ASKING,
+	PH_STANDIN,
+	PH_COMPLETED,
+	PH_FAILED,
+	PH_SKIPPED,
+	PH_COUNT
+};
+
+/* What a settled action means to those that depend on it. */
+enum settled {
+	SETTLED_NOT,
+	SETTLED_OK,      /* completed, or something stands in, or its failure is continued over */
+	SETTLED_SKIPPED, /* dependents are skipped unless they join branches */
+	SETTLED_BLOCKS   /* failed: dependents are skipped */
+};
+
+/* What stands in for the outputs of a failed action. */
+enum stand_in { STAND_IN_NONE, STAND_IN_FALLBACK, STAND_IN_ALTERNATIVE };
+
+enum { TOKEN_TEXT = 33 };
+
+struct action_state {
+	uint8_t phase;        /* enum phase */
+	uint8_t settled;      /* enum settled */
+	uint8_t stand_in;     /* enum stand_in */
+	uint8_t lost;         /* reruns of lost attempts so far */
+	bool called;          /* standby: somebody called for it */
+	bool approved;        /* its confirmation was given */
+	bool withdrawable;    /* RUNNING: set by the shell while the attempt has not been handed to a supervisor */
+	bool compensated;     /* its compensation was called for */
+	uint32_t deps_left;   /* dependencies not settled */
+	uint32_t callers_left; /* standby: primaries not settled */
+	uint32_t attempt;     /* number of the last attempt, 0 before the first */
+	uint32_t budget_used; /* attempts counted against the retry policy */
+	uint32_t asked;       /* number of confirmation requests so far */
+	uint32_t iteration;   /* times re-armed */
+	uint32_t order;       /* when it completed, relative to the others */
+	msec first_started;   /* of the first attempt of this iteration */
+	msec started;         /* of the last attempt */
+	msec ended;
+	msec deadline;        /* BACKOFF: not before; CONFIRM, ASKING: answer by; 0: none */
+	char token[TOKEN_TEXT]; /* of the last attempt */
+	json_t *record;       /* data of the last completed, failed or skipped event; or NULL */
+	json_t *inputs;       /* inputs changed by a person, merged over the plan's; or NULL */
+	json_t *resolved;     /* derived: what the last attempt starts with, until the shell took it; or NULL */
+};
+
+/* One request to a person, for state.json and for recognising answers. */
+struct asked {
+	uint32_t action;
+	uint32_t number;
+	msec requested, responded; /* responded 0: open */
+	msec deadline;             /* 0: none */
+	bool confirmed;
+	uint32_t approvals; /* towards a quorum */
+	char *kind;         /* confirm, lost, failed */
+	char *user;         /* who answered last; NULL: nobody */
+	json_t *approved_by; /* array of user names, towards a quorum; or NULL */
+};
+
+enum outcome { OUTCOME_NONE, OUTCOME_COMPLETED, OUTCOME_FAILED, OUTCOME_CANCELLED };
+
+struct exec {
+	char id[UUID_TEXT];
+	const struct plan *plan;
+	struct action_state *a; /* plan->n of them */
+
+	uint32_t count[PH_COUNT];
+	uint32_t dormant;   /* standbys that are BLOCKED and not called */
+	uint32_t completed; /* source of action_state.order */
+
+	bool started;
+	bool paused;
+	bool aborting;   /* a failure stopped it: nothing new starts */
+	bool cancelling; /* a person stopped it */
+	bool terminate;  /* and what runs is ended rather than let finish */
+	bool expired;    /* the plan's own timeout passed */
+	bool outcome_failed; /* an expected outcome does not hold */
+	uint32_t cause;    /* the action behind aborting or cancelling, or NO_ACTION */
+	uint32_t compensating; /* the compensation that runs, or NO_ACTION */
+	enum outcome outcome; /* not NONE: finished */
+	msec accepted_at, started_at, ended_at;
+	json_t *error; /* what stopped it; or NULL */
+
+	VEC(struct asked) asked;
+
+	/* Derived. */
+	struct heap ready;  /* READY actions by priority, then plan order */
+	struct heap timers; /* deadlines of actions, lazily deleted */
+	VEC(uint32_t) work; /* actions to evaluate; stale entries are dropped */
+	VEC(uint32_t) settled; /* alternatives whose primaries go on; empty between events */
+	json_t *env;        /* the configuration's environment, borrowed; for references */
+	char nonce[TOKEN_TEXT]; /* marks secrets in resolved inputs; see core/context.h */
+};
+
+struct exec *exec_new(const struct plan *plan, const char *id);
+void exec_free(struct exec *x);
+
+/* Fold one event.  -1 and *e: the event cannot follow from the state; nothing was changed. */
+int exec_apply(struct exec *x, const struct event *ev, struct err *e);
+
+/* Every invariant above; -1 and *e names the first that does not hold.  Linear in the plan. */
+int exec_check(const struct exec *x, struct err *e);
+
+/* Actions that must still settle before the execution can end. */
+uint32_t exec_open(const struct exec *x);
+/* The S0 words. */
+const char *exec_status(const struct exec *x);
+const char *phase_status(enum phase p);
+const char *phase_name(enum phase p);
+
+/* Nothing new may start, except compensations. */
+static inline bool exec_stopping(const struct exec *x)
+{
+	return x->aborting || x->cancelling;
+}
+
+/* What follows when action i failed for good and no alternative can stand in: fallback, continue,
+ * skip_dependents, abort, or stop (the execution is stopping anyway). */
+const char *exec_failure_step(const struct exec *x, uint32_t i);
+
+/* Is the failure of i somebody else's to handle: the primary's that called it, or the compensated action's? */
+static inline bool exec_answers_to_caller(const struct exec *x, uint32_t i)
+{
+	return x->plan->actions[i].standby && x->a[i].called;
+}
+
+/* The latest request to a person about an action that is still open, or NULL. */
+struct asked *exec_open_request(struct exec *x, uint32_t action);
+
+#endif

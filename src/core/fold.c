@@ -1,0 +1,510 @@
+/*
+ * fold.c - exec_apply: what each event does to the state.
+ *
+ * The table says in which phases an event about an action may come; the functions below it say what it changes.
+ * READY never stands in a journal, so wherever READY may be left, BLOCKED may too.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "core/exec.h"
+
+#define IN(p) (1u << PH_##p)
+#define NOT_STARTED (IN(BLOCKED) | IN(READY) | IN(CONFIRM))
+
+static const struct {
+	unsigned from;
+	const char *otherwise; /* why it is forbidden elsewhere */
+} allowed[EV_COUNT] = {
+    [EV_ACTION_REQUESTED] = {IN(BLOCKED) | IN(READY) | IN(BACKOFF),
+			     "an attempt starts only when nothing of the action runs, waits for a person or is settled"},
+    [EV_ACTION_COMPLETED] = {IN(RUNNING), "only a running attempt completes"},
+    [EV_ACTION_FAILED] = {NOT_STARTED | IN(RUNNING) | IN(BACKOFF) | IN(ASKING), "a settled action does not fail"},
+    [EV_ACTION_SKIPPED] = {NOT_STARTED | IN(RUNNING) | IN(BACKOFF) | IN(ASKING) | IN(FAILED),
+			   "what completed or was skipped is not skipped again"},
+    [EV_ACTION_RETRY_SCHEDULED] = {IN(BACKOFF), "only a failed attempt is retried"},
+    [EV_ACTION_REARMED] = {IN(COMPLETED) | IN(FAILED) | IN(SKIPPED) | IN(ASKING) | IN(BACKOFF),
+			   "what has not ended cannot be armed again"},
+    [EV_ACTION_ADOPTED] = {IN(RUNNING), "only a running attempt is adopted"},
+    [EV_ACTION_LOST] = {IN(RUNNING), "only a running attempt is lost"},
+    [EV_CONFIRMATION_REQUESTED] = {IN(BLOCKED) | IN(READY) | IN(ASKING), "nothing is asked about what runs or ended"},
+    [EV_CONFIRMATION_RECEIVED] = {IN(CONFIRM) | IN(ASKING), "nobody was asked"},
+};
+
+static const char *text_of(const struct event *ev, const char *key)
+{
+	return json_string_value(json_object_get(ev->data, key));
+}
+
+static bool is_text(const struct event *ev, const char *key, const char *word)
+{
+	const char *s = text_of(ev, key);
+
+	return s && strcmp(s, word) == 0;
+}
+
+static msec time_of(const struct event *ev, const char *key)
+{
+	const char *s = text_of(ev, key);
+	msec t;
+
+	return s && clock_parse(s, &t) ? t : 0;
+}
+
+static bool dormant(const struct exec *x, uint32_t i)
+{
+	return x->plan->actions[i].standby && !x->a[i].called && x->a[i].phase == PH_BLOCKED;
+}
+
+static void set_phase(struct exec *x, uint32_t i, enum phase p)
+{
+	x->dormant -= dormant(x, i);
+	x->count[x->a[i].phase]--;
+	x->a[i].phase = (uint8_t)p;
+	x->count[p]++;
+	x->dormant += dormant(x, i);
+	if (p == PH_READY)
+		heap_push(&x->ready, ((int64_t)-x->plan->actions[i].priority) * UINT32_MAX + i, i);
+}
+
+static void call_for(struct exec *x, uint32_t standby)
+{
+	x->dormant -= dormant(x, standby);
+	x->a[standby].called = true;
+	x->dormant += dormant(x, standby);
+	vec_push(&x->work, standby);
+}
+
+static void set_record(struct action_state *a, json_t *data)
+{
+	json_incref(data);
+	json_decref(a->record);
+	a->record = data;
+}
+
+const char *exec_failure_step(const struct exec *x, uint32_t i)
+{
+	const struct action *pa = &x->plan->actions[i];
+
+	if (pa->fallback)
+		return "fallback";
+	if (exec_stopping(x))
+		return "stop";
+	switch (pa->on_failure) {
+	case ON_FAILURE_CONTINUE:
+		return "continue";
+	case ON_FAILURE_SKIP_DEPENDENTS:
+		return "skip_dependents";
+	case ON_FAILURE_ABORT:
+	case ON_FAILURE_ASK:
+		break;
+	}
+	return "abort";
+}
+
+static void tell_dependents(struct exec *x, uint32_t i)
+{
+	const struct action *pa = &x->plan->actions[i];
+	uint32_t k;
+
+	for (k = 0; k < pa->ndependents; k++) {
+		uint32_t d = pa->dependents[k];
+
+		if (--x->a[d].deps_left == 0 || x->a[d].called)
+			vec_push(&x->work, d);
+	}
+	if (pa->alternative != NO_ACTION && --x->a[pa->alternative].callers_left == 0)
+		vec_push(&x->work, pa->alternative);
+}
+
+static void settle(struct exec *x, uint32_t i, enum phase p, enum settled how)
+{
+	bool was = x->a[i].settled != SETTLED_NOT;
+
+	set_phase(x, i, p);
+	x->a[i].settled = (uint8_t)how;
+	x->a[i].deadline = 0;
+	if (x->compensating == i)
+		x->compensating = NO_ACTION;
+	if (!was)
+		tell_dependents(x, i);
+	if (x->plan->actions[i].nprimaries > 0)
+		vec_push(&x->settled, i);
+}
+
+static void settle_failed(struct exec *x, uint32_t i, const char *then);
+
+/* An alternative has settled: those that wait for it go on. */
+static void release_primaries(struct exec *x, uint32_t alternative)
+{
+	const struct action *pa = &x->plan->actions[alternative];
+	const struct action_state *alt = &x->a[alternative];
+	bool stands_in = alt->phase == PH_COMPLETED || (alt->phase == PH_FAILED && alt->stand_in != STAND_IN_NONE);
+	uint32_t k;
+
+	for (k = 0; k < pa->nprimaries; k++) {
+		uint32_t i = pa->primaries[k];
+
+		if (x->a[i].phase != PH_STANDIN)
+			continue;
+		if (stands_in) {
+			x->a[i].stand_in = STAND_IN_ALTERNATIVE;
+			settle(x, i, PH_FAILED, SETTLED_OK);
+		} else {
+			settle_failed(x, i, exec_failure_step(x, i));
+		}
+	}
+}
+
+static void stop(struct exec *x, uint32_t cause, bool terminate)
+{
+	if (!exec_stopping(x))
+		x->cause = cause;
+	x->terminate = x->terminate || terminate;
+}
+
+static void abort_by(struct exec *x, uint32_t i)
+{
+	stop(x, i, x->plan->on_abort == ON_ABORT_TERMINATE);
+	x->aborting = true;
+	if (!x->error && x->a[i].record)
+		x->error = json_incref(json_object_get(x->a[i].record, "error"));
+}
+
+static void settle_failed(struct exec *x, uint32_t i, const char *then)
+{
+	struct action_state *a = &x->a[i];
+
+	if (strcmp(then, "fallback") == 0) {
+		a->stand_in = STAND_IN_FALLBACK;
+		settle(x, i, PH_FAILED, SETTLED_OK);
+	} else if (strcmp(then, "continue") == 0) {
+		settle(x, i, PH_FAILED, SETTLED_OK);
+	} else {
+		if (strcmp(then, "abort") == 0 && !exec_answers_to_caller(x, i))
+			abort_by(x, i);
+		settle(x, i, PH_FAILED, SETTLED_BLOCKS);
+	}
+}
+
+static void failed(struct exec *x, uint32_t i, const struct event *ev)
+{
+	struct action_state *a = &x->a[i];
+	const char *then = text_of(ev, "then");
+	uint32_t alternative = x->plan->actions[i].alternative;
+
+	set_record(a, ev->data);
+	a->ended = ev->at;
+	if (!then)
+		then = "abort";
+	if (strcmp(then, "retry") == 0) {
+		set_phase(x, i, PH_BACKOFF);
+	} else if (strcmp(then, "ask") == 0) {
+		set_phase(x, i, PH_ASKING);
+	} else if (strcmp(then, "alternative") == 0 && alternative != NO_ACTION) {
+		set_phase(x, i, PH_STANDIN);
+		if (x->a[alternative].settled)
+			vec_push(&x->settled, alternative);
+		else
+			call_for(x, alternative);
+	} else {
+		settle_failed(x, i, then);
+	}
+}
+
+static void requested(struct exec *x, uint32_t i, const struct event *ev)
+{
+	struct action_state *a = &x->a[i];
+	const char *token = text_of(ev, "token");
+
+	/* A compensation is called for by its own start: its record names the action that it undoes. */
+	if (text_of(ev, "compensates")) {
+		uint32_t undone = plan_find(x->plan, text_of(ev, "compensates"));
+
+		if (undone != NO_ACTION)
+			x->a[undone].compensated = true;
+		x->compensating = i;
+	}
+	if (x->plan->actions[i].standby && !a->called) {
+		x->dormant -= dormant(x, i);
+		a->called = true;
+		x->dormant += dormant(x, i);
+	}
+	a->attempt = ev->attempt;
+	a->budget_used++;
+	a->started = ev->at;
+	a->deadline = 0;
+	if (!a->first_started)
+		a->first_started = ev->at;
+	a->token[0] = '\0';
+	if (token && strlen(token) < sizeof a->token)
+		strcpy(a->token, token);
+	set_phase(x, i, PH_RUNNING);
+}
+
+static void lost(struct exec *x, uint32_t i, const struct event *ev)
+{
+	struct action_state *a = &x->a[i];
+
+	if (is_text(ev, "then", "rerun")) {
+		a->lost++;
+		a->budget_used--;
+		set_phase(x, i, PH_READY);
+	} else if (is_text(ev, "then", "ask")) {
+		set_record(a, ev->data);
+		set_phase(x, i, PH_ASKING);
+	}
+	/* then: fail is followed by action.failed */
+}
+
+static void asked(struct exec *x, uint32_t i, const struct event *ev)
+{
+	const char *kind = text_of(ev, "kind");
+	struct asked r = {.action = i, .requested = ev->at, .deadline = time_of(ev, "deadline")};
+
+	r.number = ++x->a[i].asked;
+	r.kind = xstrdup(kind ? kind : "confirm");
+	vec_push(&x->asked, r);
+	x->a[i].deadline = r.deadline;
+	if (r.deadline)
+		heap_push(&x->timers, r.deadline, i);
+	if (x->a[i].phase != PH_ASKING)
+		set_phase(x, i, PH_CONFIRM);
+}
+
+static void answered(struct exec *x, uint32_t i, const struct event *ev)
+{
+	struct asked *r = exec_open_request(x, i);
+	struct action_state *a = &x->a[i];
+	const char *user = json_string_value(json_object_get(json_object_get(ev->data, "by"), "user"));
+	json_t *changed = json_object_get(json_object_get(ev->data, "modifications"), "inputs");
+
+	if (r) {
+		free(r->user);
+		r->user = xstrdup_opt(user);
+		if (json_is_false(json_object_get(ev->data, "final"))) {
+			r->approvals++;
+			if (!r->approved_by)
+				r->approved_by = json_array();
+			if (user)
+				json_array_append_new(r->approved_by, json_string(user));
+			return;
+		}
+		r->responded = ev->at;
+		r->confirmed = json_is_true(json_object_get(ev->data, "confirmed"));
+	}
+	a->deadline = 0;
+	if (changed) {
+		if (!a->inputs)
+			a->inputs = json_object();
+		json_object_update(a->inputs, changed);
+	}
+	if (is_text(ev, "decision", "retry")) {
+		a->budget_used = 0;
+		a->lost = 0;
+		a->first_started = 0;
+		set_phase(x, i, PH_READY);
+	} else if (is_text(ev, "decision", "approve")) {
+		a->approved = true;
+		if (a->phase == PH_CONFIRM)
+			set_phase(x, i, PH_READY);
+		/* ASKING: the failure is continued over; action.failed with then: continue follows */
+	} else if (is_text(ev, "decision", "reject") && a->phase == PH_CONFIRM) {
+		stop(x, i, x->plan->on_abort == ON_ABORT_TERMINATE);
+		x->cancelling = true;
+		if (!x->error)
+			x->error = json_incref(json_object_get(ev->data, "error"));
+	}
+}
+
+static void unsettle(struct exec *x, uint32_t i)
+{
+	const struct action *pa = &x->plan->actions[i];
+	uint32_t k;
+
+	x->a[i].settled = SETTLED_NOT;
+	for (k = 0; k < pa->ndependents; k++)
+		x->a[pa->dependents[k]].deps_left++;
+	if (pa->alternative != NO_ACTION)
+		x->a[pa->alternative].callers_left++;
+}
+
+static void rearmed(struct exec *x, uint32_t i, const struct event *ev)
+{
+	struct action_state *a = &x->a[i];
+	json_t *inputs = json_object_get(ev->data, "inputs");
+	struct asked *r = exec_open_request(x, i);
+
+	if (r)
+		r->responded = ev->at;
+	if (a->settled)
+		unsettle(x, i);
+	a->called = false;
+	a->approved = false;
+	a->stand_in = STAND_IN_NONE;
+	a->compensated = false;
+	a->budget_used = 0;
+	a->lost = 0;
+	a->first_started = a->deadline = 0;
+	a->iteration++;
+	json_decref(a->record);
+	a->record = NULL;
+	if (inputs) {
+		if (!a->inputs)
+			a->inputs = json_object();
+		json_object_update(a->inputs, inputs);
+	}
+	set_phase(x, i, PH_BLOCKED);
+	if (a->deps_left == 0)
+		vec_push(&x->work, i);
+}
+
+static void finished(struct exec *x, enum outcome o, const struct event *ev)
+{
+	x->outcome = o;
+	x->ended_at = ev->at;
+	if (!x->error)
+		x->error = json_incref(json_object_get(ev->data, "error"));
+}
+
+static void reopened(struct exec *x)
+{
+	x->outcome = OUTCOME_NONE;
+	x->aborting = x->cancelling = x->terminate = x->expired = false;
+	x->outcome_failed = false;
+	x->cause = x->compensating = NO_ACTION;
+	x->ended_at = 0;
+	json_decref(x->error);
+	x->error = NULL;
+}
+
+static int check(const struct exec *x, const struct event *ev, struct err *e)
+{
+	unsigned from = allowed[ev->type].from;
+
+	if (x->outcome != OUTCOME_NONE && ev->type != EV_EXECUTION_REOPENED)
+		return err_set(e, EBADMSG, "%s after the execution ended", event_name(ev->type));
+	if (!from)
+		return 0;
+	if (ev->action == NO_ACTION || ev->action >= x->plan->n)
+		return err_set(e, EBADMSG, "%s names no action of the plan", event_name(ev->type));
+	if (!(from & (1u << x->a[ev->action].phase)))
+		return err_set(e, EBADMSG, "%s for \"%s\" while it is %s: %s", event_name(ev->type),
+			       x->plan->actions[ev->action].id, phase_name(x->a[ev->action].phase),
+			       allowed[ev->type].otherwise);
+	if (ev->type == EV_ACTION_REQUESTED && ev->attempt != x->a[ev->action].attempt + 1)
+		return err_set(e, EBADMSG, "attempt %u of \"%s\" does not follow attempt %u", ev->attempt,
+			       x->plan->actions[ev->action].id, x->a[ev->action].attempt);
+	if ((ev->type == EV_ACTION_COMPLETED || ev->type == EV_ACTION_LOST) &&
+	    ev->attempt != x->a[ev->action].attempt)
+		return err_set(e, EBADMSG, "%s of attempt %u of \"%s\" while attempt %u runs", event_name(ev->type),
+			       ev->attempt, x->plan->actions[ev->action].id, x->a[ev->action].attempt);
+	return 0;
+}
+
+static void apply_action(struct exec *x, const struct event *ev)
+{
+	uint32_t i = ev->action;
+	struct action_state *a = &x->a[i];
+
+	switch (ev->type) {
+	case EV_ACTION_REQUESTED:
+		requested(x, i, ev);
+		break;
+	case EV_ACTION_COMPLETED:
+		set_record(a, ev->data);
+		a->ended = ev->at;
+		a->order = ++x->completed;
+		settle(x, i, PH_COMPLETED, SETTLED_OK);
+		break;
+	case EV_ACTION_FAILED:
+		failed(x, i, ev);
+		break;
+	case EV_ACTION_SKIPPED: {
+		struct asked *r = exec_open_request(x, i);
+
+		if (r)
+			r->responded = ev->at;
+		set_record(a, ev->data);
+		a->ended = ev->at;
+		/* Skipping what failed and is settled changes its word, not what already followed from it. */
+		settle(x, i, PH_SKIPPED, a->settled ? (enum settled)a->settled : SETTLED_SKIPPED);
+		break;
+	}
+	case EV_ACTION_RETRY_SCHEDULED:
+		a->deadline = time_of(ev, "notBefore");
+		heap_push(&x->timers, a->deadline, i);
+		break;
+	case EV_ACTION_REARMED:
+		rearmed(x, i, ev);
+		break;
+	case EV_ACTION_LOST:
+		lost(x, i, ev);
+		break;
+	case EV_CONFIRMATION_REQUESTED:
+		asked(x, i, ev);
+		break;
+	case EV_CONFIRMATION_RECEIVED:
+		answered(x, i, ev);
+		break;
+	default:
+		break;
+	}
+	/* A list, not recursion: alternatives may have alternatives to any depth. */
+	while (x->settled.n > 0)
+		release_primaries(x, x->settled.v[--x->settled.n]);
+}
+
+int exec_apply(struct exec *x, const struct event *ev, struct err *e)
+{
+	if (check(x, ev, e) < 0)
+		return -1;
+	switch (ev->type) {
+	case EV_EXECUTION_ACCEPTED:
+		x->accepted_at = ev->at;
+		break;
+	case EV_EXECUTION_STARTED:
+		x->started = true;
+		x->started_at = ev->at;
+		break;
+	case EV_EXECUTION_PAUSED:
+		x->paused = true;
+		break;
+	case EV_EXECUTION_RESUMED:
+		x->paused = false;
+		break;
+	case EV_CANCEL_REQUESTED:
+		/* The plan's own timeout ends it the same way, but as a failure. */
+		stop(x, NO_ACTION, true);
+		x->expired = json_is_true(json_object_get(ev->data, "expired"));
+		if (x->expired)
+			x->aborting = true;
+		else
+			x->cancelling = true;
+		if (!x->error)
+			x->error = json_incref(json_object_get(ev->data, "error"));
+		break;
+	case EV_OUTCOME_VALIDATED:
+		if (json_is_false(json_object_get(ev->data, "holds")))
+			x->outcome_failed = true;
+		break;
+	case EV_EXECUTION_COMPLETED:
+		finished(x, OUTCOME_COMPLETED, ev);
+		break;
+	case EV_EXECUTION_FAILED:
+		finished(x, OUTCOME_FAILED, ev);
+		break;
+	case EV_EXECUTION_CANCELLED:
+		finished(x, OUTCOME_CANCELLED, ev);
+		break;
+	case EV_EXECUTION_REOPENED:
+		reopened(x);
+		break;
+	default:
+		apply_action(x, ev);
+		break;
+	}
+	return 0;
+}
