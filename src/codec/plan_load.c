@@ -85,7 +85,8 @@ static void load_dependencies(struct plan *p, const json_t *actions, struct diag
 	if (total > PLAN_EDGES_MAX) {
 		diag_add(errors, "/actions", NULL, "a plan has at most %d dependencies in all, this one has %zu",
 			 PLAN_EDGES_MAX, total);
-		return;
+		total = 0;
+		actions = NULL;
 	}
 	p->edges = next = xcalloc(2 * total, sizeof *next);
 	for (i = 0; i < p->n; i++) {
@@ -158,7 +159,10 @@ static void load_retry(struct action *a, const json_t *policy)
 /* The path inside "${…}". */
 static char *inner(const char *reference)
 {
-	size_t n = strlen(reference);
+	size_t n = reference ? strlen(reference) : 0;
+
+	if (!reference)
+		return xstrdup("");
 
 	return n > 3 ? xstrndup(reference + 2, n - 3) : xstrdup(reference);
 }
@@ -233,7 +237,7 @@ static void load_action(struct plan *p, uint32_t i, const json_t *from, struct d
 	json_t *handling = json_object_get(from, "errorHandling");
 	struct action *a = &p->actions[i];
 
-	a->definition = text_copy(from, "actionDefinitionId");
+	a->definition = xstrdup(text(from, "actionDefinitionId") ? text(from, "actionDefinitionId") : "");
 	load_inputs(a, from);
 	load_fallback(a, handling);
 	load_retry(a, json_object_get(from, "retryPolicy"));
@@ -299,7 +303,7 @@ static void load_head(struct plan *p, const json_t *from)
 	if (id && uuid_is(id))
 		strcpy(p->id, id);
 	p->key = text_copy(from, "planKey");
-	p->name = text_copy(from, "name");
+	p->name = xstrdup(text(from, "name") ? text(from, "name") : "");
 	p->description = text_copy(from, "description");
 	p->version = text_copy(from, "version");
 	p->env = json_incref(json_object_get(from, "env"));
@@ -332,10 +336,7 @@ struct plan *plan_load(const json_t *canonical, struct diags *errors)
 	for (i = 0; i < p->n; i++)
 		load_action(p, i, json_array_get(actions, i), errors);
 	load_validations(p, json_object_get(json_object_get(canonical, "expectedOutcome"), "validations"));
-	if (errors->n > before) {
-		plan_free(p);
-		return NULL;
-	}
+	p->incomplete = errors->n > before;
 	plan_link(p);
 	return p;
 }

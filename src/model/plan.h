@@ -130,6 +130,7 @@ struct plan {
 	enum on_abort on_abort;
 	int priority;
 	json_t *submitted_by; /* {uid, user}, or NULL */
+	bool incomplete;      /* loaded with findings: some names lead nowhere; never run */
 };
 
 /* Index of the action with this id, or NO_ACTION. */
