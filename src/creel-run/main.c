@@ -1,0 +1,174 @@
+/*
+NAME
+	creel-run - run one attempt of one action
+
+SYNOPSIS
+	creel-run < SPECIFICATION
+
+DESCRIPTION
+	creeld starts one creel-run for each attempt, with no arguments and the specification on descriptor 0.  It
+	outlives the daemon.  In this order it
+
+	1. reads the specification to its end, leaves the daemon's session, closes every descriptor but 0 to 2,
+	   and becomes a subreaper;
+	2. makes the attempt's directory and the one above it where they are missing (mode 0755 and the umask),
+	   opens or creates `lock` there and takes the flock on it, which it holds until it ends;
+	3. leaves at once if somebody else holds it, if `void` or `result.json` is there, or if `lock` is not empty
+	   (the action was started before);
+	4. writes request.json;
+	5. makes the action's process: in a session of its own, without a terminal, standard input from
+	   /dev/null, output to pipes, no other descriptor, default signals, the environment of the
+	   specification and nothing else, NO_NEW_PRIVS, in the directory cwd;
+	6. just before the exec writes one line into `lock`:
+	   `pid=N sid=N start=TICKS boot=BOOTID dev=N ino=N` (start: field 22 of /proc/PID/stat; dev and ino:
+	   of the lock file itself).  An empty lock file that nobody holds means that the action never started;
+	7. keeps what the action writes in `stdout` and `stderr`, made when there is something to keep, up to the
+	   caps; what is beyond is dropped, and the last line of the file says so;
+	8. on a timeout, on SIGTERM, SIGINT or SIGHUP to itself, and on what is left when the main process ends:
+	   sends TERM (and CONT) to every descendant, in whatever session, and KILL after the grace period;
+	9. when the last descendant is reaped, writes result.json (by rename, not flushed: a result that a
+	   power cut takes makes the attempt lost), and links it into the spool's results/ if its parent is
+	   no longer the daemon.
+
+	A program without a slash is looked for along PATH in the given environment (absent: /usr/bin:/bin), as
+	execvp does; but a file that is no program is not handed to a shell.  A program that cannot be executed,
+	and a cwd that cannot be entered, are the outcome not_executable, never an exit code.
+
+SPECIFICATION
+	NUL-terminated strings `key=value`, at most 32 MiB, in any order.  All but arg and env at most once.
+
+	dir=PATH            the attempt's directory, absolute (required)
+	results=PATH        the spool's results/, absolute, and
+	link=NAME           the name of the result there
+	parent=PID          the daemon; 0 or absent: the result is always linked
+	execution= action= attempt= token=
+	                    go into the result as they are (required)
+	timeout_ms=N        0 or absent: none
+	grace_ms=N          between TERM and KILL; 5000
+	stdout_cap=BYTES    16 MiB
+	stderr_cap=BYTES    16 MiB
+	cwd=PATH            absent: the daemon's
+	request=TEXT        what request.json holds; absent: no file
+	no_new_privs=0|1    1
+	arg=TEXT            one for each argument, the first is the program (required)
+	env=NAME=VALUE      one for each variable of the environment
+
+RESULT
+	One JSON object: execution, action, attempt, token; outcome (exited, signalled, timeout, terminated,
+	not_executable, failed); exitCode or signal of the main process if it ran; reason; startedAt, finishedAt
+	(after the last descendant was reaped), durationMs; stdout and stderr if anything was written: {size, stored,
+	truncated, problem}; output: {size} if the action left a file `output`; error: true if it left a
+	file `error`; killed: descendants that needed KILL; resources: {userMs, systemMs, maxRssKiB}.
+
+EXIT STATUS
+	0    a result was published
+	2    somebody else holds the attempt's lock; nothing was done
+	3    the attempt is void, has a result, or was started before; nothing was done
+	100  the specification is wrong; nothing was done
+	111  the environment failed, and no result could be published
+
+BUGS
+	A process in uninterruptible sleep is waited for, as long as it takes; so is one that a set-user-ID
+	program (no_new_privs=0) made unkillable for us.
+	While the kernel looks for cwd and the program (a dead network file system), the timeout does not run.
+	An action that forks faster than it can be killed may stay ahead; a cgroup with a limit stops it.
+	A specification through a pipe whose writer dies between two strings looks complete: use a file.
+	While result.json cannot be written (disk full), creel-run tries again every second and keeps the lock;
+	a signal makes it give up (111), and the attempt is lost.
+*/
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "creel-run/attempt.h"
+#include "creel-run/report.h"
+#include "creel-run/spec.h"
+#include "creel-run/supervise.h"
+
+enum { EXIT_PUBLISHED = 0, EXIT_HELD = 2, EXIT_OVER = 3, EXIT_SPECIFICATION = 100, EXIT_ENVIRONMENT = 111 };
+
+/* An error that time will not mend: somebody took the directory away, or will never let us. */
+static bool hopeless(int code)
+{
+	return code == ENOENT || code == ENOTDIR || code == EXDEV || code == EPERM || code == ELOOP ||
+	       code == ENAMETOOLONG;
+}
+
+/* A result is worth waiting for: without it the attempt is lost, and what it did may be done again. */
+static int publish(const struct result *r, const struct spec *s, int dir)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+	bool published = false, told = false;
+	struct err e;
+
+	report_write(r, s, dir, &text);
+	for (;;) {
+		if (!published)
+			published = report_publish(&text, dir, &e) == 0;
+		if (published && report_announce(s, dir, &e) == 0)
+			return EXIT_PUBLISHED;
+		if (!told)
+			log_error("%s.%s.%llu: %s; %s", s->execution, s->action, (unsigned long long)s->attempt, e.text,
+				  hopeless(e.code) ? "giving up" : "trying again every second");
+		told = true;
+		if (hopeless(e.code) || !supervise_pause())
+			return published ? EXIT_PUBLISHED : EXIT_ENVIRONMENT;
+	}
+}
+
+static int run(struct spec *s)
+{
+	struct attempt a;
+	struct result r;
+	struct err e;
+	int code;
+
+	switch (attempt_open(&a, s, &e)) {
+	case ATTEMPT_OURS:
+		supervise(&a, s, &r);
+		code = publish(&r, s, a.dir);
+		buf_free(&r.reason);
+		return code;
+	case ATTEMPT_HELD:
+		log_info("%s: somebody else holds the lock; leaving", s->dir);
+		return EXIT_HELD;
+	case ATTEMPT_OVER:
+		log_info("%s: %s; leaving", s->dir, e.text);
+		return EXIT_OVER;
+	case ATTEMPT_FAILED:
+		break;
+	}
+	log_error("%s: %s; nothing was started", s->dir, e.text);
+	return EXIT_ENVIRONMENT;
+}
+
+static int read_and_run(struct spec *s)
+{
+	struct err e;
+
+	if (spec_read(s, STDIN_FILENO, &e) < 0) {
+		log_error("bad specification: %s; nothing was started", e.text);
+		return EXIT_SPECIFICATION;
+	}
+	if (supervise_prepare(&e) < 0) {
+		log_error("%s; nothing was started", e.text);
+		return EXIT_ENVIRONMENT;
+	}
+	return run(s);
+}
+
+int main(int argc, char **argv)
+{
+	struct spec spec;
+	int code;
+
+	(void)argv;
+	log_open("creel-run", LOG_LEVEL_INFO);
+	if (argc != 1) {
+		log_error("it takes no arguments, but a specification on standard input; see creel-run(8)");
+		return EXIT_SPECIFICATION;
+	}
+	code = read_and_run(&spec);
+	spec_free(&spec);
+	return code;
+}

@@ -1,0 +1,116 @@
+#include "creel-run/report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+
+static const char *const outcome_names[OUTCOME_COUNT] = {
+    [OUTCOME_EXITED] = "exited",
+    [OUTCOME_SIGNALLED] = "signalled",
+    [OUTCOME_TIMEOUT] = "timeout",
+    [OUTCOME_TERMINATED] = "terminated",
+    [OUTCOME_NOT_EXECUTABLE] = "not_executable",
+    [OUTCOME_FAILED] = "failed",
+};
+
+static void put_text(struct buf *b, const char *key, const char *value)
+{
+	buf_printf(b, ",\"%s\":", key);
+	buf_json_string(b, value, strlen(value));
+}
+
+static void put_time(struct buf *b, const char *key, msec wall)
+{
+	char text[CLOCK_TEXT];
+
+	clock_format(wall, text);
+	put_text(b, key, text);
+}
+
+static void put_stream(struct buf *b, const struct capture *c)
+{
+	if (c->size == 0)
+		return;
+	buf_printf(b, ",\"%s\":{\"size\":%llu,\"stored\":%llu,\"truncated\":%s", c->name, (unsigned long long)c->size,
+		   (unsigned long long)c->stored, capture_truncated(c) ? "true" : "false");
+	if (c->problem.code)
+		put_text(b, "problem", c->problem.text);
+	buf_putc(b, '}');
+}
+
+static void put_resources(struct buf *b)
+{
+	struct rusage u;
+
+	if (getrusage(RUSAGE_CHILDREN, &u) < 0)
+		return;
+	buf_printf(b, ",\"resources\":{\"userMs\":%lld,\"systemMs\":%lld,\"maxRssKiB\":%ld}",
+		   (long long)u.ru_utime.tv_sec * 1000 + u.ru_utime.tv_usec / 1000,
+		   (long long)u.ru_stime.tv_sec * 1000 + u.ru_stime.tv_usec / 1000, u.ru_maxrss);
+}
+
+/* The size of a file that the action made, or -1.  Links and other kinds do not count. */
+static long long size_of(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) ? (long long)st.st_size : -1;
+}
+
+void report_write(const struct result *r, const struct spec *s, int dir, struct buf *b)
+{
+	long long output;
+
+	buf_reserve(b, 800);
+	buf_puts(b, "{\"execution\":");
+	buf_json_string(b, s->execution, strlen(s->execution));
+	put_text(b, "action", s->action);
+	buf_printf(b, ",\"attempt\":%llu", (unsigned long long)s->attempt);
+	put_text(b, "token", s->token);
+	put_text(b, "outcome", outcome_names[r->outcome]);
+	if (r->started && WIFEXITED(r->status))
+		buf_printf(b, ",\"exitCode\":%d", WEXITSTATUS(r->status));
+	else if (r->started && WIFSIGNALED(r->status))
+		buf_printf(b, ",\"signal\":%d", WTERMSIG(r->status));
+	if (r->reason.len)
+		put_text(b, "reason", r->reason.p);
+	put_time(b, "startedAt", r->started_wall);
+	put_time(b, "finishedAt", r->finished_wall);
+	buf_printf(b, ",\"durationMs\":%lld", (long long)r->duration);
+	put_stream(b, &r->out);
+	put_stream(b, &r->err);
+	output = size_of(dir, "output");
+	if (output >= 0)
+		buf_printf(b, ",\"output\":{\"size\":%lld}", output);
+	if (size_of(dir, "error") >= 0)
+		buf_puts(b, ",\"error\":true");
+	buf_printf(b, ",\"killed\":%zu", r->killed);
+	put_resources(b);
+	buf_puts(b, "}\n");
+}
+
+int report_publish(const struct buf *text, int dir, struct err *e)
+{
+	return fs_publish(dir, "result.json", text->p, text->len, 0, e);
+}
+
+/* A daemon that dies after it was asked for here has a successor that finds the result by looking; one that died
+ * before has none that would notice our end. */
+int report_announce(const struct spec *s, int dir, struct err *e)
+{
+	AUTO_FREE char *path = NULL;
+
+	if (!s->link || getppid() == (pid_t)s->parent)
+		return 0;
+	path = xasprintf("%s/%s", s->results, s->link);
+	if (linkat(dir, "result.json", AT_FDCWD, path, 0) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "cannot link result.json to %s", path);
+	return 0;
+}

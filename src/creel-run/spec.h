@@ -1,0 +1,44 @@
+/*
+ * spec.h - the specification: what one attempt is, as the daemon hands it over on descriptor 0.
+ *
+ * It is a sequence of NUL-terminated `key=value` strings up to the end of the file; main.c lists the keys.  A
+ * sequence whose last string is not terminated was cut short and is refused: half a command must not run.
+ */
+#ifndef CREEL_RUN_SPEC_H
+#define CREEL_RUN_SPEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum {
+	SPEC_MAX = 32 << 20,        /* bytes of the whole specification */
+	SPEC_GRACE_MS = 5000,
+	SPEC_OUTPUT_CAP = 16 << 20,
+};
+
+struct spec {
+	const char *dir;     /* the attempt's directory, absolute */
+	const char *results; /* the spool's results/, absolute; with link or not at all */
+	const char *link;    /* the name there */
+	const char *execution, *action, *token;
+	const char *cwd;     /* NULL: where the daemon is */
+	const char *request; /* bytes of request.json, or NULL */
+	uint64_t attempt;
+	uint64_t parent;     /* the daemon's pid; 0: nobody's child, always announce */
+	uint64_t timeout_ms; /* 0: none */
+	uint64_t grace_ms;
+	uint64_t stdout_cap, stderr_cap;
+	uint64_t no_new_privs; /* 0 or 1 */
+	char **argv; /* ends with NULL, at least one */
+	char **envp; /* ends with NULL */
+	struct buf text; /* what all of the above points into */
+};
+
+/* Read and check what descriptor fd holds.  0, or -1 with *e. */
+int spec_read(struct spec *s, int fd, struct err *e);
+void spec_free(struct spec *s);
+
+#endif
