@@ -1,0 +1,189 @@
+#include "store/admit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "codec/definitions.h"
+#include "codec/normalize.h"
+#include "codec/plan_load.h"
+#include "codec/schema.h"
+#include "codec/source.h"
+#include "core/check.h"
+
+static const char *raw_text(void *source, const char *pointer)
+{
+	return source_raw(source, pointer);
+}
+
+static bool is_text_list(const json_t *v)
+{
+	size_t k;
+	json_t *item;
+
+	if (!v)
+		return true;
+	if (!json_is_array(v))
+		return false;
+	json_array_foreach(v, k, item)
+		if (!json_is_string(item))
+			return false;
+	return true;
+}
+
+/* A plan whose shape is wrong may still be whole enough to look for what else is wrong: people want to hear of
+ * everything at once.  What the further checks rely on must be as it should be. */
+static bool whole_enough(const json_t *root, enum plan_form form)
+{
+	json_t *list = json_object_get(root, form == PLAN_FORM_ACTIONS ? "actions" : "steps"), *a;
+	const char *deps = form == PLAN_FORM_ACTIONS ? "dependencies" : "depends_on";
+	size_t k;
+
+	if (json_array_size(list) == 0 || json_array_size(list) > PLAN_ACTIONS_MAX)
+		return false;
+	if (!json_is_string(json_object_get(root, form == PLAN_FORM_ACTIONS ? "name" : "plan_id")))
+		return false;
+	if (json_object_get(root, "expectedOutcome"))
+		return false;
+	json_array_foreach(list, k, a) {
+		const char *id = json_string_value(json_object_get(a, "id"));
+		json_t *inputs = json_object_get(a, "inputs"), *env = json_object_get(a, "env");
+
+		if (!id || !action_id_is(id) || !is_text_list(json_object_get(a, deps)) ||
+		    (inputs && !json_is_object(inputs)) || (env && !json_is_object(env)))
+			return false;
+		if (form == PLAN_FORM_ACTIONS && !json_is_string(json_object_get(a, "actionDefinitionId")))
+			return false;
+	}
+	return true;
+}
+
+/* Findings about the canonical plan, as findings about the source. */
+static void to_source(const json_t *root, enum plan_form form, struct diags *from, struct diags *to)
+{
+	size_t k;
+
+	for (k = 0; k < from->n; k++) {
+		AUTO_FREE char *pointer = plan_source_pointer(root, form, from->v[k].pointer);
+		struct diag *d = diag_add(to, pointer, xstrdup_opt(from->v[k].suggestion), "%s", from->v[k].message);
+
+		if (d)
+			d->at_key = from->v[k].at_key;
+	}
+	to->more += from->more;
+	diags_free(from);
+}
+
+static void check_definitions(const json_t *canonical, struct diags *errors)
+{
+	json_t *actions = json_object_get(canonical, "actions"), *a;
+	size_t k;
+
+	json_array_foreach(actions, k, a) {
+		const char *id = json_string_value(json_object_get(a, "actionDefinitionId"));
+		AUTO_FREE char *pointer = xasprintf("/actions/%zu", k);
+		json_t *inputs = json_copy(json_object_get(a, "inputs"));
+
+		json_object_update(inputs, json_object_get(a, "typedInputs"));
+		if (id)
+			definition_check_plan(id, inputs, pointer, errors);
+		json_decref(inputs);
+	}
+}
+
+static void check_whole(const json_t *root, enum plan_form form, json_t *by, msec now, struct admitted *out,
+			struct diags *errors)
+{
+	struct diags found = DIAGS_INIT;
+
+	out->canonical = plan_normalize(root, form, now, errors);
+	if (!out->canonical)
+		return;
+	if (by)
+		json_object_set(out->canonical, "submittedBy", by);
+	check_definitions(out->canonical, &found);
+	out->plan = plan_load(out->canonical, &found);
+	if (out->plan)
+		plan_check(out->plan, &found);
+	to_source(root, form, &found, errors);
+}
+
+static void check_root(const struct source *source, json_t *by, msec now, struct admitted *out, struct diags *errors)
+{
+	enum plan_form form = plan_form_of(source->root, errors);
+	const struct schema *schema;
+	bool shaped;
+
+	if (form == PLAN_FORM_NONE)
+		return;
+	if (form == PLAN_FORM_WORKFLOW) {
+		diag_add(errors, "/triggers", xstrdup("write it as actions: or as plan_id: and steps:"),
+			 "workflows with triggers cannot be run yet");
+		return;
+	}
+	schema = schema_builtin(plan_form_schema(form));
+	schema_text_fields(schema, source->root, raw_text, (void *)source);
+	shaped = schema_check(schema, source->root, "", errors);
+	if (shaped || whole_enough(source->root, form))
+		check_whole(source->root, form, by, now, out, errors);
+}
+
+bool admit_plan(const char *name, const char *text, size_t n, json_t *by, msec now, struct admitted *out,
+		struct diags *errors)
+{
+	struct source source;
+
+	*out = (struct admitted){NULL, NULL};
+	if (!source_parse(source_form_of(name), text, n, &source_plan_limits, &source, errors))
+		return false;
+	check_root(&source, by, now, out, errors);
+	source_place_all(&source, errors);
+	source_free(&source);
+	if (errors->n == 0)
+		return true;
+	admitted_free(out);
+	return false;
+}
+
+void admitted_free(struct admitted *a)
+{
+	json_decref(a->canonical);
+	plan_free(a->plan);
+	*a = (struct admitted){NULL, NULL};
+}
+
+static json_t *finding(const char *file, const struct diag *d, const char *category)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "file", json_string(file));
+	json_object_set_new(o, "category", json_string(category));
+	json_object_set_new(o, "message", json_string(d->message));
+	if (d->line) {
+		json_object_set_new(o, "line", json_integer(d->line));
+		json_object_set_new(o, "column", json_integer(d->column));
+	}
+	json_object_set_new(o, "pointer", json_string(d->pointer));
+	if (d->suggestion)
+		json_object_set_new(o, "suggestion", json_string(d->suggestion));
+	return o;
+}
+
+json_t *admit_report(const char *file, const struct diags *errors, const char *category, msec at, long uid)
+{
+	json_t *report, *list = json_array();
+	char when[CLOCK_TEXT];
+	size_t k;
+
+	for (k = 0; k < errors->n; k++)
+		json_array_append_new(list, finding(file, &errors->v[k], category));
+	report = json_copy(json_array_get(list, 0));
+	json_object_set_new(report, "errors", list);
+	if (errors->more)
+		json_object_set_new(report, "moreErrors", json_integer((json_int_t)errors->more));
+	clock_format(at, when);
+	json_object_set_new(report, "at", json_string(when));
+	if (uid >= 0)
+		json_object_set_new(report, "uid", json_integer(uid));
+	return report;
+}

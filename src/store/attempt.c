@@ -1,0 +1,369 @@
+#include "store/attempt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/sha.h"
+#include "codec/output.h"
+#include "model/error.h"
+
+enum { RESULT_MAX = 64 * 1024, ERROR_MAX = 64 * 1024, TAIL = 800 };
+
+static const struct {
+	const char *name;
+	enum attempt_outcome outcome;
+} outcomes[] = {
+    {"exited", ATTEMPT_EXITED},   {"signalled", ATTEMPT_SIGNALLED},           {"timeout", ATTEMPT_TIMEOUT},
+    {"terminated", ATTEMPT_TERMINATED}, {"not_executable", ATTEMPT_NOT_EXECUTABLE}, {"failed", ATTEMPT_FAILED},
+};
+
+static const char *text(const json_t *o, const char *key)
+{
+	return json_string_value(json_object_get(o, key));
+}
+
+/* ---- outputs and errors ---- */
+
+static json_t *location(const char *path, const char *bytes, size_t n)
+{
+	char sum[SHA256_HEX];
+
+	sha256_hex(bytes, n, sum);
+	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:{}}", "provider", "local", "path", path, "size", (json_int_t)n,
+			 "checksum", sum, "contentType", "application/json", "metadata");
+}
+
+static json_t *output_error(const char *why)
+{
+	json_t *error = error_new(ERROR_VALIDATION_FAILED, false, "its outputs cannot be used: %s", why);
+
+	error_set_code(error, "output_malformed");
+	error_set_suggestion(error, "write key=value lines or one JSON object to the file $CREEL_OUTPUT");
+	return error;
+}
+
+static void publish_output(int dir, const char *action, uint32_t attempt, struct attempt_report *out, struct err *e)
+{
+	AUTO_FREE char *bytes = json_dumps(out->output, JSON_COMPACT);
+	char path[SPOOL_PATH_MAX];
+
+	spool_attempt_file(action, attempt, "output.json", path);
+	if (fs_publish(dir, "output.json", bytes, strlen(bytes), 0, e) < 0) {
+		/* The commit holds the outputs; only the convenience is missing. */
+		json_object_set_new(out->more, "outputProblem", json_string(e->text));
+		return;
+	}
+	json_object_set_new(out->more, "outputLocation", location(path, bytes, strlen(bytes)));
+}
+
+static void read_output(int dir, const char *action, uint32_t attempt, struct attempt_report *out)
+{
+	AUTO_BUF struct buf bytes = BUF_INIT;
+	struct err e = {0};
+	struct stat st;
+
+	if (fs_read_dropped(dir, "output", OUTPUT_MAX, &bytes, &st, &e) != FS_DROP_OK) {
+		if (!e.text[0])
+			err_set(&e, EFBIG, "$CREEL_OUTPUT is no regular file of at most %d bytes", OUTPUT_MAX);
+		if (!out->error)
+			out->error = output_error(e.text);
+		return;
+	}
+	out->output = output_parse(buf_str(&bytes), bytes.len, &e);
+	if (!out->output && !out->error)
+		out->error = output_error(e.text);
+	if (out->output && json_object_size(out->output) > 0)
+		publish_output(dir, action, attempt, out, &e);
+}
+
+/* What the action says its error is (schema error-detail): only what fits is taken over. */
+static json_t *own_error(const char *bytes, size_t n)
+{
+	json_t *o = json_loadb(bytes, n, JSON_REJECT_DUPLICATES, NULL), *error, *context, *v;
+	const char *category = text(o, "category"), *message = text(o, "message"), *key;
+	int c = category ? error_category_parse(category) : -1;
+
+	if (c < 0 || !message) {
+		json_decref(o);
+		return NULL;
+	}
+	error = error_new((enum error_category)c, !json_is_false(json_object_get(o, "retryable")), "%s", message);
+	if (text(o, "code"))
+		error_set_code(error, text(o, "code"));
+	if (text(o, "suggestion"))
+		error_set_suggestion(error, text(o, "suggestion"));
+	if (json_is_integer(json_object_get(o, "statusCode")))
+		json_object_set(error, "statusCode", json_object_get(o, "statusCode"));
+	if (text(o, "retryAfter"))
+		json_object_set(error, "retryAfter", json_object_get(o, "retryAfter"));
+	context = json_object_get(o, "context");
+	json_object_foreach(context, key, v)
+		if (json_is_string(v))
+			error_set_context(error, key, json_string_value(v));
+	json_decref(o);
+	return error;
+}
+
+static void read_error(int dir, struct attempt_report *out)
+{
+	AUTO_BUF struct buf bytes = BUF_INIT;
+	struct err e = {0};
+	struct stat st;
+
+	if (fs_read_dropped(dir, "error", ERROR_MAX, &bytes, &st, &e) == FS_DROP_OK)
+		out->error = own_error(buf_str(&bytes), bytes.len);
+	if (!out->error)
+		json_object_set_new(out->more, "errorProblem",
+				    json_string("$CREEL_ERROR is not an error detail: category and message are needed"));
+}
+
+/* The end of what it wrote to stderr says most often why it failed. */
+static char *stderr_tail(int dir)
+{
+	int fd = openat(dir, "stderr", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	AUTO_BUF struct buf shown = BUF_INIT;
+	char bytes[TAIL];
+	struct stat st;
+	ssize_t n;
+	char *start = bytes, *newline;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return NULL;
+	}
+	n = pread(fd, bytes, sizeof bytes, st.st_size > TAIL ? st.st_size - TAIL : 0);
+	close(fd);
+	if (n <= 0)
+		return NULL;
+	if (st.st_size > TAIL && (newline = memchr(bytes, '\n', (size_t)n)))
+		start = newline + 1;
+	while (n > 0 && bytes[n - 1] == '\n')
+		n--;
+	if (start >= bytes + n)
+		return NULL;
+	buf_json_string(&shown, start, (size_t)(bytes + n - start)); /* makes it UTF-8 */
+	return buf_steal(&shown);
+}
+
+/* ---- the result ---- */
+
+static int parse(const json_t *root, const char *id, const char *action, uint32_t attempt, const char *token,
+		 struct attempt_report *out, struct err *e)
+{
+	const char *outcome = text(root, "outcome"), *started = text(root, "startedAt");
+	const char *finished = text(root, "finishedAt"), *given = text(root, "token");
+	struct attempt_result *r = &out->result;
+	size_t k, n = sizeof outcomes / sizeof *outcomes;
+
+	if (!given || strcmp(given, token) != 0)
+		return err_set(e, EBADMSG, "its token is not the attempt's");
+	if (!text(root, "execution") || strcmp(text(root, "execution"), id) != 0 || !text(root, "action") ||
+	    strcmp(text(root, "action"), action) != 0 ||
+	    json_integer_value(json_object_get(root, "attempt")) != (json_int_t)attempt)
+		return err_set(e, EBADMSG, "it is another attempt's");
+	for (k = 0; k < n; k++)
+		if (outcome && strcmp(outcomes[k].name, outcome) == 0)
+			break;
+	if (k == n)
+		return err_set(e, EBADMSG, "it has no valid \"outcome\"");
+	if (!started || !finished || !clock_parse(started, &r->started) || !clock_parse(finished, &r->finished))
+		return err_set(e, EBADMSG, "it has no valid times");
+	r->outcome = outcomes[k].outcome;
+	if (r->outcome == ATTEMPT_EXITED && !json_is_integer(json_object_get(root, "exitCode")))
+		return err_set(e, EBADMSG, "it has no exit code");
+	r->status = (int)json_integer_value(
+	    json_object_get(root, r->outcome == ATTEMPT_SIGNALLED ? "signal" : "exitCode"));
+	out->reason = xstrdup_opt(text(root, "reason"));
+	return 0;
+}
+
+static void copy_facts(const json_t *root, json_t *more)
+{
+	static const char *const facts[] = {"stdout", "stderr", "killed", "resources"};
+	size_t k;
+
+	for (k = 0; k < sizeof facts / sizeof *facts; k++) {
+		json_t *v = json_object_get(root, facts[k]);
+
+		if (v && !(json_is_integer(v) && json_integer_value(v) == 0))
+			json_object_set(more, facts[k], v);
+	}
+}
+
+static void add_stderr(int dir, struct attempt_report *out)
+{
+	AUTO_FREE char *tail = stderr_tail(dir);
+	json_t *value = tail ? json_loads(tail, JSON_DECODE_ANY, NULL) : NULL;
+
+	if (value)
+		json_object_set_new(out->more, "stderrTail", value);
+}
+
+static void fill(int dir, const json_t *root, const char *action, uint32_t attempt, struct attempt_report *out)
+{
+	bool success = out->result.outcome == ATTEMPT_EXITED && out->result.status == 0;
+	char empty[SPOOL_PATH_MAX] = "empty.json";
+
+	out->more = json_object();
+	copy_facts(root, out->more);
+	if (!success && json_is_true(json_object_get(root, "error")))
+		read_error(dir, out);
+	if (json_object_get(root, "output"))
+		read_output(dir, action, attempt, out);
+	if (success && !out->error && !json_object_get(out->more, "outputLocation"))
+		json_object_set_new(out->more, "outputLocation", location(empty, "{}", 2));
+	if ((!success || out->error) && json_object_get(root, "stderr"))
+		add_stderr(dir, out);
+	out->result.reason = out->reason;
+	out->result.error = out->error;
+	out->result.output = out->output;
+	out->result.more = out->more;
+}
+
+enum attempt_read attempt_read(const struct spool *s, const char *id, const char *action, uint32_t attempt,
+			       const char *token, struct attempt_report *out, struct err *e)
+{
+	AUTO_BUF struct buf bytes = BUF_INIT;
+	char path[SPOOL_PATH_MAX];
+	enum fs_drop taken;
+	struct stat st;
+	json_t *root;
+	int dir;
+
+	*out = (struct attempt_report){0};
+	spool_attempt_path(id, action, attempt, path);
+	dir = fs_open_dir(s->fd[SPOOL_ROOT], path, e);
+	if (dir < 0)
+		return ATTEMPT_READ_NONE;
+	/* An adopted supervisor links its result into results/: two links are as good as one here. */
+	taken = fs_read_dropped(dir, "result.json", RESULT_MAX, &bytes, &st, e);
+	if (taken == FS_DROP_LINKS && fs_read(dir, "result.json", RESULT_MAX, &bytes, e) == 0)
+		taken = FS_DROP_OK;
+	if (taken != FS_DROP_OK) {
+		close(dir);
+		if (taken == FS_DROP_GONE)
+			return ATTEMPT_READ_NONE;
+		if (!e->text[0])
+			err_set(e, EBADMSG, "result.json is no regular file of at most %d bytes", RESULT_MAX);
+		return ATTEMPT_READ_BAD;
+	}
+	root = json_loadb(buf_str(&bytes), bytes.len, JSON_REJECT_DUPLICATES, NULL);
+	if (!root)
+		err_set(e, EBADMSG, "result.json is not JSON");
+	if (!root || parse(root, id, action, attempt, token, out, e) < 0) {
+		json_decref(root);
+		close(dir);
+		attempt_report_free(out);
+		return ATTEMPT_READ_BAD;
+	}
+	fill(dir, root, action, attempt, out);
+	json_decref(root);
+	close(dir);
+	return ATTEMPT_READ_OK;
+}
+
+void attempt_report_free(struct attempt_report *r)
+{
+	free(r->reason);
+	json_decref(r->error);
+	json_decref(r->output);
+	json_decref(r->more);
+	*r = (struct attempt_report){0};
+}
+
+/* ---- the lock ---- */
+
+static void parse_process(const char *line, struct attempt_process *p)
+{
+	int pid, sid;
+
+	p->known = sscanf(line, "pid=%d sid=%d start=%llu boot=%39s", &pid, &sid, &p->start, p->boot) == 4 && pid > 0;
+	if (p->known) {
+		p->pid = pid;
+		p->sid = sid;
+	}
+}
+
+static enum attempt_lock examine(int dir, struct attempt_process *p, struct err *e)
+{
+	char line[256] = "";
+	ssize_t n;
+	int fd, made;
+
+	if (fs_exists(dir, "result.json"))
+		return ATTEMPT_LOCK_RESULT;
+	fd = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0) {
+		err_sys(e, errno, "cannot open lock");
+		return ATTEMPT_LOCK_LOST;
+	}
+	n = pread(fd, line, sizeof line - 1, 0);
+	if (n > 0)
+		parse_process(line, p);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		close(fd);
+		return ATTEMPT_LOCK_HELD;
+	}
+	/* The lock is ours: nobody can publish now.  Look again at what may have come before we had it. */
+	if (fs_exists(dir, "result.json")) {
+		close(fd);
+		return ATTEMPT_LOCK_RESULT;
+	}
+	made = openat(dir, "void", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (made >= 0)
+		close(made);
+	n = pread(fd, line, sizeof line - 1, 0);
+	if (n > 0)
+		parse_process(line, p);
+	close(fd);
+	return n == 0 ? ATTEMPT_LOCK_UNUSED : ATTEMPT_LOCK_LOST;
+}
+
+enum attempt_lock attempt_examine(const struct spool *s, const char *id, const char *action, uint32_t attempt,
+				  struct attempt_process *p, struct err *e)
+{
+	char path[SPOOL_PATH_MAX];
+	enum attempt_lock r;
+	int dir;
+
+	*p = (struct attempt_process){0};
+	*e = (struct err){0};
+	spool_attempt_path(id, action, attempt, path);
+	if (fs_mkdir_all(s->fd[SPOOL_ROOT], path, 0755, e) < 0)
+		return ATTEMPT_LOCK_LOST;
+	dir = fs_open_dir(s->fd[SPOOL_ROOT], path, e);
+	if (dir < 0)
+		return ATTEMPT_LOCK_LOST;
+	r = examine(dir, p, e);
+	close(dir);
+	return r;
+}
+
+int attempt_reset(const struct spool *s, const char *id, const char *action, uint32_t attempt, struct err *e)
+{
+	char path[SPOOL_PATH_MAX];
+	int dir;
+
+	spool_attempt_path(id, action, attempt, path);
+	dir = fs_open_dir(s->fd[SPOOL_ROOT], path, e);
+	if (dir < 0)
+		return -1;
+	/* The lock first: a late supervisor that still sees `void` leaves, and one that does not may run it. */
+	if ((unlinkat(dir, "lock", 0) < 0 && errno != ENOENT) || (unlinkat(dir, "void", 0) < 0 && errno != ENOENT)) {
+		err_sys(e, errno, "cannot reset attempt %u of \"%s\"", attempt, action);
+		close(dir);
+		return -1;
+	}
+	close(dir);
+	return 0;
+}

@@ -1,0 +1,238 @@
+#include "store/journal.h"
+
+#include <errno.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "codec/commit.h"
+#include "codec/plan_load.h"
+
+enum { PLAN_MAX = 256 * 1024 * 1024, STATE_MAX = 512 * 1024 * 1024 };
+
+static struct plan *load_plan(int dir, char digest[SHA256_TAGGED], struct err *e)
+{
+	AUTO_BUF struct buf bytes = BUF_INIT;
+	struct diags found = DIAGS_INIT;
+	struct plan *plan = NULL;
+	json_error_t where;
+	json_t *root;
+
+	if (fs_read(dir, "plan.json", PLAN_MAX, &bytes, e) < 0)
+		return NULL;
+	sha256_tagged(bytes.p, bytes.len, digest);
+	root = json_loadb(bytes.p, bytes.len, 0, &where);
+	if (!root) {
+		err_set(e, EBADMSG, "plan.json is damaged: line %d: %s", where.line, where.text);
+		return NULL;
+	}
+	plan = plan_load(root, &found);
+	json_decref(root);
+	if (!plan || found.n > 0) {
+		err_set(e, EBADMSG, "plan.json is damaged: %s: %s", found.v[0].pointer, found.v[0].message);
+		plan_free(plan);
+		plan = NULL;
+	}
+	diags_free(&found);
+	return plan;
+}
+
+/* The number of the last commit file; 0 if there is none.  Numbers are dense, so a gap shows as a missing file. */
+static int last_commit(int dir, uint32_t *last, struct err *e)
+{
+	int fd = fs_open_dir(dir, "journal", e);
+	struct dirent *d;
+	DIR *handle;
+
+	if (fd < 0)
+		return -1;
+	handle = fdopendir(fd);
+	if (!handle) {
+		close(fd);
+		return err_sys(e, ENOMEM, "cannot read journal");
+	}
+	*last = 0;
+	while ((d = readdir(handle))) {
+		char tail[8] = "";
+		unsigned seq;
+
+		if (sscanf(d->d_name, "%8u%7s", &seq, tail) == 2 && strcmp(tail, ".json") == 0 && seq > *last)
+			*last = seq;
+	}
+	closedir(handle);
+	return 0;
+}
+
+static int apply(struct loaded *l, const struct commit *c, struct err *e)
+{
+	size_t k;
+
+	for (k = 0; k < c->events.n; k++)
+		if (exec_apply(l->exec, &c->events.v[k], e) < 0)
+			return -1;
+	return 0;
+}
+
+static int read_commit(int dir, uint32_t seq, struct buf *bytes, struct err *e)
+{
+	char name[32];
+
+	snprintf(name, sizeof name, "journal/%08u.json", seq);
+	buf_reset(bytes);
+	return fs_read(dir, name, COMMIT_MAX, bytes, e);
+}
+
+static int take_commit(struct loaded *l, uint32_t seq, const struct buf *bytes, struct err *e)
+{
+	struct commit c;
+	int r = 0;
+
+	if (commit_decode(buf_str(bytes), bytes->len, l->plan, &c, e) < 0)
+		return err_prefix(e, "journal/%08u.json is damaged", seq);
+	if (c.seq != seq)
+		r = err_set(e, EBADMSG, "journal/%08u.json says that it is commit %u", seq, c.seq);
+	else if (strcmp(c.prev, l->prev) != 0)
+		r = err_set(e, EBADMSG, "journal/%08u.json does not follow what is before it: the history was changed", seq);
+	else if (apply(l, &c, e) < 0)
+		r = err_prefix(e, "journal/%08u.json", seq);
+	events_free(&c.events);
+	if (r == 0) {
+		l->seq = seq;
+		sha256_tagged(bytes->p, bytes->len, l->prev);
+	}
+	return r;
+}
+
+/* state.json's own seq and eventsSeq; zeros if there is no whole one. */
+static void read_state_marks(int dir, uint32_t *seq, uint32_t *events_seq)
+{
+	AUTO_BUF struct buf bytes = BUF_INIT;
+	char head[4096];
+	const char *at;
+	ssize_t n;
+	int fd = openat(dir, "state.json", O_RDONLY | O_CLOEXEC);
+
+	*seq = *events_seq = 0;
+	if (fd < 0)
+		return;
+	n = pread(fd, head, sizeof head - 1, 0);
+	close(fd);
+	if (n <= 0)
+		return;
+	head[n] = '\0';
+	/* They stand in the first line that state_encode writes. */
+	if ((at = strstr(head, ",\"seq\":")))
+		*seq = (uint32_t)strtoul(at + 7, NULL, 10);
+	if ((at = strstr(head, ",\"eventsSeq\":")))
+		*events_seq = (uint32_t)strtoul(at + 13, NULL, 10);
+}
+
+/* Does anything show that commit seq, which cannot be read, took effect? */
+static const char *sign_of_effect(int dir, uint32_t seq, uint32_t state_seq, const char *text)
+{
+	(void)dir;
+	(void)text;
+	return state_seq >= seq ? "state.json reflects it" : NULL;
+}
+
+static int set_aside(int dir, uint32_t seq, struct err *e)
+{
+	char from[32], to[40];
+
+	snprintf(from, sizeof from, "journal/%08u.json", seq);
+	snprintf(to, sizeof to, "journal/%08u.json.torn", seq);
+	if (renameat(dir, from, dir, to) < 0)
+		return err_sys(e, errno, "cannot set %s aside", from);
+	return fs_sync_dir(dir, "journal", e);
+}
+
+static int load_commits(int dir, bool read_only, struct loaded *l, struct err *e)
+{
+	AUTO_BUF struct buf bytes = BUF_INIT;
+	uint32_t last, seq, state_seq;
+	const char *sign;
+
+	if (last_commit(dir, &last, e) < 0)
+		return -1;
+	if (last == 0)
+		return err_set(e, EBADMSG, "its journal is empty");
+	read_state_marks(dir, &state_seq, &l->events_seq);
+	for (seq = 1; seq <= last; seq++) {
+		if (read_commit(dir, seq, &bytes, e) < 0)
+			return -1;
+		if (take_commit(l, seq, &bytes, e) == 0)
+			continue;
+		/* Only a last commit that does not even parse may be torn; a whole one that contradicts is not. */
+		if (seq != last || seq == 1 || !strstr(e->text, "is damaged"))
+			return -1;
+		sign = sign_of_effect(dir, seq, state_seq, buf_str(&bytes));
+		if (sign)
+			return err_prefix(e, "the last commit took effect (%s) and cannot be read", sign);
+		if (read_only)
+			return -1;
+		if (set_aside(dir, seq, e) < 0)
+			return -1;
+		l->set_aside = true;
+		return 0;
+	}
+	return 0;
+}
+
+int journal_load(const struct spool *s, const char *id, bool read_only, struct loaded *out, struct err *e)
+{
+	char path[SPOOL_PATH_MAX];
+	int dir, r;
+
+	*out = (struct loaded){0};
+	spool_execution_path(id, path);
+	dir = fs_open_dir(s->fd[SPOOL_ROOT], path, e);
+	if (dir < 0)
+		return -1;
+	out->plan = load_plan(dir, out->prev, e);
+	if (!out->plan) {
+		close(dir);
+		return -1;
+	}
+	out->exec = exec_new(out->plan, id);
+	r = load_commits(dir, read_only, out, e);
+	close(dir);
+	if (r < 0)
+		loaded_free(out);
+	return r;
+}
+
+void loaded_free(struct loaded *l)
+{
+	exec_free(l->exec);
+	plan_free(l->plan);
+	*l = (struct loaded){0};
+}
+
+int journal_each(const struct spool *s, const char *id, const struct plan *plan, uint32_t first,
+		 void (*visit)(void *ctx, const char *text, size_t n, uint32_t seq), void *ctx, struct err *e)
+{
+	AUTO_BUF struct buf bytes = BUF_INIT;
+	char path[SPOOL_PATH_MAX];
+	uint32_t last, seq;
+	int dir, r;
+
+	(void)plan;
+	spool_execution_path(id, path);
+	dir = fs_open_dir(s->fd[SPOOL_ROOT], path, e);
+	if (dir < 0)
+		return -1;
+	r = last_commit(dir, &last, e);
+	for (seq = first; r == 0 && seq <= last; seq++) {
+		r = read_commit(dir, seq, &bytes, e);
+		if (r == 0)
+			visit(ctx, bytes.p, bytes.len, seq);
+	}
+	close(dir);
+	return r;
+}

@@ -1,0 +1,33 @@
+/*
+ * journal.h - an execution read back from its directory.
+ *
+ * The journal is the truth: plan.json, then every commit in order, each naming the digest of the one before.  A
+ * damaged last commit is set aside if nothing shows that it took effect; any other damage makes the execution
+ * unreadable, with the reason.
+ */
+#ifndef CREEL_STORE_JOURNAL_H
+#define CREEL_STORE_JOURNAL_H
+
+#include "base/sha.h"
+#include "core/exec.h"
+#include "store/spool.h"
+
+struct loaded {
+	struct plan *plan; /* owned */
+	struct exec *exec; /* owned */
+	uint32_t seq;      /* of the last commit */
+	char prev[SHA256_TAGGED]; /* digest of the last commit: `prev` of the next */
+	uint32_t events_seq; /* what state.json says is known to stand in events/ */
+	bool set_aside;    /* the last commit was damaged and is N.json.torn now */
+};
+
+/* Load execution id.  -1 and *e: it is damaged or cannot be read.  read_only: nothing is set aside; damage that
+ * could be is reported instead. */
+int journal_load(const struct spool *s, const char *id, bool read_only, struct loaded *out, struct err *e);
+void loaded_free(struct loaded *l);
+
+/* Call visit for each commit of a loaded execution with first <= seq, in order: for writing events/ again. */
+int journal_each(const struct spool *s, const char *id, const struct plan *plan, uint32_t first,
+		 void (*visit)(void *ctx, const char *text, size_t n, uint32_t seq), void *ctx, struct err *e);
+
+#endif
