@@ -10,9 +10,10 @@
 #include "codec/schema_impl.h"
 
 /*
- * Compilation walks a document once, making a node for every subschema at a place where a keyword expects one, and
- * noting addresses ($id), anchors and references on the way.  References are followed when the whole document is
- * known; one that leads into another document has that one loaded and walked, which may note more.
+ * Compilation walks a document once, making a node for every subschema at a place where a keyword expects
+ * one, and noting addresses ($id), anchors and references on the way.  References are followed when the whole
+ * document is known; one that leads into another document has that one loaded and walked, which may note
+ * more.
  */
 
 struct pending {
@@ -53,10 +54,10 @@ static const struct {
 static struct node *compile_node(struct compiler *c, json_t *json, size_t document, char *pointer,
 				 struct resource *in, unsigned depth);
 
-static void complain(struct compiler *c, size_t document, const char *pointer, char *suggestion, const char *fmt,
-		     va_list ap) __attribute__((format(printf, 5, 0)));
-static void complain(struct compiler *c, size_t document, const char *pointer, char *suggestion, const char *fmt,
-		     va_list ap)
+static void complain(struct compiler *c, size_t document, const char *pointer, char *suggestion,
+		     const char *fmt, va_list ap) __attribute__((format(printf, 5, 0)));
+static void complain(struct compiler *c, size_t document, const char *pointer, char *suggestion,
+		     const char *fmt, va_list ap)
 {
 	AUTO_BUF struct buf text = BUF_INIT;
 
@@ -156,8 +157,10 @@ static unsigned vocabularies_of(struct compiler *c, const struct node *n, const 
 	const char *uri;
 	size_t i;
 
-	json_object_foreach(object, uri, required) {
-		const char *name = text_starts_with(uri, vocabulary_prefix) ? uri + strlen(vocabulary_prefix) : "";
+	json_object_foreach(object, uri, required)
+	{
+		const char *name =
+		    text_starts_with(uri, vocabulary_prefix) ? uri + strlen(vocabulary_prefix) : "";
 		unsigned bit = 0;
 
 		for (i = 0; i < sizeof vocabularies / sizeof *vocabularies; i++)
@@ -243,8 +246,8 @@ static void take_place(struct compiler *c, struct node *n, json_t *json, size_t 
 
 static bool has_nothing_to_check(const struct node *n)
 {
-	return !n->never && n->types == 0 && !n->constant && !n->choice && !n->number && !n->string && !n->array &&
-	       !n->object && !n->logic && !n->ref && !n->dynamic;
+	return !n->never && n->types == 0 && !n->constant && !n->choice && !n->number && !n->string &&
+	       !n->array && !n->object && !n->logic && !n->ref && !n->dynamic;
 }
 
 /* pointer is taken over. */

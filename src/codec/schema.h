@@ -9,6 +9,13 @@
  *   if (!schema_check(s, value, "", &diags)) … every finding is in diags …
  *   schema_free(s);
  *
+ * format and content* are annotations.  A schema may say in its own words what it wants: `x-message` stands in place
+ * of the message for pattern, contains, not, and branches of which none came near, and is the suggestion with the
+ * messages of the other keywords.  Other keywords that begin with x- are left alone.
+ *
+ * Hostile values are expected: depth and work are bounded, matches too (PCRE2's limits); a value beyond that fails
+ * with a finding that says so.
+ *
  * Source: https://json-schema.org/draft/2020-12/json-schema-core and -validation.
  */
 #ifndef CREEL_CODEC_SCHEMA_H
@@ -25,8 +32,8 @@ struct schema;
  * schema; NULL if there is none.  Nothing is ever fetched. */
 typedef const json_t *(*schema_loader)(void *ctx, const char *uri);
 
-/* Compile the document at root, which the schema keeps a reference to.  On failure NULL, and the findings, with
- * pointers into the schema itself, are in *errors. */
+/* Compile the document at root, which the schema keeps a reference to, and which must not change while it lives.  On
+ * failure NULL, and the findings, with pointers into the schema itself, are in *errors (which may be NULL). */
 struct schema *schema_compile(json_t *root, schema_loader load, void *ctx, struct diags *errors);
 void schema_free(struct schema *s);
 
@@ -38,7 +45,8 @@ bool schema_check(const struct schema *s, const json_t *value, const char *base,
 typedef const char *(*schema_raw_text)(void *ctx, const char *pointer);
 
 /* Where the schema wants nothing but a string (through properties, patternProperties, additionalProperties, items,
- * allOf and $ref) and the value is a number, true, false or null, put the text as it was written in its place. */
+ * allOf and $ref) and the value is a number, true, false or null, put the text as it was written in its place; the
+ * order of members stays.  Pointers begin at value.  What has no known text stays as it is. */
 void schema_text_fields(const struct schema *s, json_t *value, schema_raw_text raw, void *ctx);
 
 /* A schema from schemas/ by its file's name, compiled at first use and kept; a name that is not there or a schema

@@ -72,8 +72,8 @@ static bool check_kind(struct run *r, const struct node *n, const json_t *v, con
 	return true;
 }
 
-static bool number_error(struct run *r, const struct node *n, const json_t *v, const struct at *at, const char *must,
-			 const json_t *limit)
+static bool number_error(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+			 const char *must, const json_t *limit)
 {
 	AUTO_BUF struct buf is = BUF_INIT, want = BUF_INIT;
 
@@ -101,8 +101,8 @@ static bool check_number(struct run *r, const struct node *n, const json_t *v, c
 	return true;
 }
 
-enum regex_result schema_run_match(struct run *r, const struct regex *regex, const struct at *at, const char *s,
-				   size_t n)
+enum regex_result schema_run_match(struct run *r, const struct regex *regex, const struct at *at,
+				   const char *s, size_t n)
 {
 	enum regex_result result;
 
@@ -124,9 +124,10 @@ static bool check_string(struct run *r, const struct node *n, const json_t *v, c
 		size_t points = schema_code_points(s, len);
 
 		if (points < k->min)
-			return points == 0 ? schema_report(r, n, at, "must not be empty")
-					   : schema_report(r, n, at, "must have at least %zu characters, not %zu",
-							   k->min, points);
+			return points == 0
+				   ? schema_report(r, n, at, "must not be empty")
+				   : schema_report(r, n, at, "must have at least %zu characters, not %zu",
+						   k->min, points);
 		if (points > k->max)
 			return schema_report(r, n, at, "must have at most %zu character%s, not %zu", k->max,
 					     k->max == 1 ? "" : "s", points);
@@ -154,7 +155,8 @@ static const struct node *dynamic_target(const struct run *r, const struct node 
 	return to;
 }
 
-static bool check_rules(struct run *r, const struct node *n, const json_t *v, const struct at *at, struct seen *seen)
+static bool check_rules(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+			struct seen *seen)
 {
 	bool ok = true;
 
@@ -188,7 +190,8 @@ static bool check_rules(struct run *r, const struct node *n, const json_t *v, co
 	return ok;
 }
 
-/* unevaluated* sees what this node and those that it applies have looked at, and nothing of what others have. */
+/* unevaluated* sees what this node and those that it applies have looked at, and nothing of what others have.
+ */
 static bool check_with_rest(struct run *r, const struct node *n, const json_t *v, const struct at *at,
 			    struct seen *outer)
 {
@@ -219,7 +222,8 @@ static bool check_inside_scope(struct run *r, const struct node *n, const json_t
 	return has_rest ? check_with_rest(r, n, v, at, seen) : check_rules(r, n, v, at, seen);
 }
 
-bool schema_node_check(struct run *r, const struct node *n, const json_t *v, const struct at *at, struct seen *seen)
+bool schema_node_check(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+		       struct seen *seen)
 {
 	struct scope here = {r->scope, n->resource};
 	bool ok;

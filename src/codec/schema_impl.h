@@ -15,8 +15,9 @@
  *   schema_text.c      scalars put back as the text they were written as
  *   schema_builtin.c   the schemas that are compiled in
  *
- * A node is one subschema.  It points into the JSON of its document (names, constants), which the schema keeps or
- * the loader's owner keeps; nothing in a compiled schema changes, so that any number of threads may check with it.
+ * A node is one subschema.  It points into the JSON of its document (names, constants), which the schema
+ * keeps or the loader's owner keeps; nothing in a compiled schema changes, so that any number of threads may
+ * check with it.
  */
 #ifndef CREEL_CODEC_SCHEMA_IMPL_H
 #define CREEL_CODEC_SCHEMA_IMPL_H
@@ -94,8 +95,8 @@ struct pattern_rule {
 };
 
 struct dependent {
-	const char *name;        /* if this member is there … */
-	const char **required;   /* … these must be, */
+	const char *name;      /* if this member is there … */
+	const char **required; /* … these must be, */
 	size_t n;
 	const struct node *node; /* … and this must hold, if not NULL */
 };
@@ -123,21 +124,21 @@ struct logic {
 struct resource {
 	char *uri;
 	size_t document;
-	char *pointer;      /* where it starts in its document; owned */
+	char *pointer;	     /* where it starts in its document; owned */
 	unsigned vocabulary; /* enum schema_vocabulary */
-	struct map dynamic; /* $dynamicAnchor: index of its node */
+	struct map dynamic;  /* $dynamicAnchor: index of its node */
 };
 
 struct node {
 	const json_t *json;
 	struct resource *resource;
-	char *pointer; /* in its document; owned */
-	bool never;    /* the schema `false` */
-	bool empty;    /* nothing to check */
-	unsigned types; /* 0: any */
+	char *pointer;		/* in its document; owned */
+	bool never;		/* the schema `false` */
+	bool empty;		/* nothing to check */
+	unsigned types;		/* 0: any */
 	const json_t *constant; /* const */
-	const json_t *choice;   /* enum */
-	const char *message;    /* x-message */
+	const json_t *choice;	/* enum */
+	const char *message;	/* x-message */
 	const char *dynamic_anchor;
 	struct number_rules *number;
 	struct string_rules *string;
@@ -145,9 +146,9 @@ struct node {
 	struct object_rules *object;
 	struct logic *logic;
 	const struct node *ref;
-	const struct node *dynamic;  /* where $dynamicRef leads at first … */
-	const char *dynamic_name;    /* … and the anchor to look for on the way here, or NULL */
-	unsigned char walk;          /* of schema_endless */
+	const struct node *dynamic; /* where $dynamicRef leads at first … */
+	const char *dynamic_name;   /* … and the anchor to look for on the way here, or NULL */
+	unsigned char walk;	    /* of schema_endless */
 };
 
 struct document {
@@ -199,14 +200,14 @@ void schema_site_anchor(struct site *site, const char *name, bool dynamic);
 
 /* --- schema_node.c --- */
 
-/* The schema that a check against n would come back to for the same value, again and again; NULL if there is none.
- * $dynamicRef is not looked into, its way is known only during a check. */
+/* The schema that a check against n would come back to for the same value, again and again; NULL if there is
+ * none. $dynamicRef is not looked into, its way is known only during a check. */
 const struct node *schema_endless(const struct node *n);
 
 /* --- schema_uri.c --- */
 
-/* reference taken relative to base, without its fragment, which goes to *fragment (owned, percent-decoded, NULL if
- * there is none).  NULL if the fragment's escapes are wrong. */
+/* reference taken relative to base, without its fragment, which goes to *fragment (owned, percent-decoded,
+ * NULL if there is none).  NULL if the fragment's escapes are wrong. */
 char *schema_uri_resolve(const char *base, const char *reference, char **fragment);
 /* Append /token with ~ and / escaped. */
 void schema_pointer_add(struct buf *b, const char *token, size_t n);
@@ -218,8 +219,8 @@ bool schema_pointer_next(const char **pointer, struct buf *b);
 /* 0, or -1 with the reason in *why (owned). */
 int schema_regex_compile(struct regex *r, const char *text, size_t n, char **why);
 enum regex_result { REGEX_NO, REGEX_YES, REGEX_COSTLY };
-enum regex_result schema_regex_match(const struct regex *r, pcre2_match_context *limits, pcre2_match_data *data,
-				     const char *s, size_t n);
+enum regex_result schema_regex_match(const struct regex *r, pcre2_match_context *limits,
+				     pcre2_match_data *data, const char *s, size_t n);
 pcre2_match_context *schema_regex_limits(void);
 
 /* --- schema_value.c --- */
@@ -269,12 +270,12 @@ enum finding_kind {
 
 struct finding {
 	enum finding_kind kind;
-	unsigned depth;      /* of the place */
-	const json_t *value; /* about this; not for FINDING_MISSING */
-	unsigned types;      /* FINDING_TYPE: those that would do */
+	unsigned depth;		     /* of the place */
+	const json_t *value;	     /* about this; not for FINDING_MISSING */
+	unsigned types;		     /* FINDING_TYPE: those that would do */
 	VEC(const json_t *) allowed; /* FINDING_CHOICE: the values that would do */
-	bool single;         /* FINDING_CHOICE: by const, which tells the branches of oneOf apart */
-	const char *name;    /* FINDING_MISSING: the property */
+	bool single;		     /* FINDING_CHOICE: by const, which tells the branches of oneOf apart */
+	const char *name;	     /* FINDING_MISSING: the property */
 	char *pointer, *message, *suggestion;
 	bool at_key;
 };
@@ -306,36 +307,44 @@ struct run {
 		}                                                                                            \
 	} while (0)
 
-bool schema_node_check(struct run *r, const struct node *n, const json_t *v, const struct at *at, struct seen *seen);
-enum regex_result schema_run_match(struct run *r, const struct regex *regex, const struct at *at, const char *s,
-				   size_t n);
+bool schema_node_check(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+		       struct seen *seen);
+enum regex_result schema_run_match(struct run *r, const struct regex *regex, const struct at *at,
+				   const char *s, size_t n);
 
 void schema_seen_init(struct seen *s, size_t n);
 void schema_seen_free(struct seen *s);
 void schema_seen_mark(struct seen *s, size_t i); /* s may be NULL */
-void schema_seen_all(struct seen *s);            /* s may be NULL */
+void schema_seen_all(struct seen *s);		 /* s may be NULL */
 bool schema_seen_has(const struct seen *s, size_t i);
 void schema_seen_merge(struct seen *into, const struct seen *from);
 
 /* --- schema_inside.c --- */
 
-bool schema_object_check(struct run *r, const struct node *n, const json_t *v, const struct at *at, struct seen *seen);
-bool schema_array_check(struct run *r, const struct node *n, const json_t *v, const struct at *at, struct seen *seen);
-bool schema_object_rest(struct run *r, const struct node *n, const json_t *v, const struct at *at, struct seen *seen);
-bool schema_array_rest(struct run *r, const struct node *n, const json_t *v, const struct at *at, struct seen *seen);
+bool schema_object_check(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+			 struct seen *seen);
+bool schema_array_check(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+			struct seen *seen);
+bool schema_object_rest(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+			struct seen *seen);
+bool schema_array_rest(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+		       struct seen *seen);
 
 /* --- schema_logic.c --- */
 
-bool schema_logic_check(struct run *r, const struct node *n, const json_t *v, const struct at *at, struct seen *seen);
+bool schema_logic_check(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+			struct seen *seen);
 
-/* --- schema_report.c: all return false, so that a check can end with them, and do nothing if none is asked --- */
+/* --- schema_report.c: all return false, so that a check can end with them, and do nothing if none is asked
+ * --- */
 
 /* What is wrong in plain words, with the schema's own (x-message) as what to do. */
 bool schema_report(struct run *r, const struct node *n, const struct at *at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /* The schema's own words, where there are no better ones. */
 bool schema_report_message(struct run *r, const char *message, const struct at *at);
-bool schema_report_type(struct run *r, const struct node *n, const json_t *v, const struct at *at, unsigned types);
+bool schema_report_type(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+			unsigned types);
 bool schema_report_choice(struct run *r, const struct node *n, const json_t *v, const struct at *at);
 bool schema_report_missing(struct run *r, const struct node *n, const struct at *at, const char *name,
 			   const char *because);
@@ -345,7 +354,8 @@ bool schema_report_never(struct run *r, const struct node *n, const struct at *a
 /* One finding in place of the branches' several, which are of one kind and about one place. */
 bool schema_report_merged(struct run *r, const struct finding *const *of, size_t n);
 /* Give the whole check up. */
-bool schema_stop(struct run *r, const struct at *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+bool schema_stop(struct run *r, const struct at *at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 void schema_finding_free(struct finding *f);
 void schema_findings_free(struct findings *f);

@@ -20,14 +20,16 @@ static struct at element(const struct at *up, size_t i)
 	return (struct at){up, NULL, 0, i, up->depth + 1};
 }
 
-static bool check_size(struct run *r, const struct node *n, const struct at *at, size_t size, size_t min, size_t max,
-		       const char *one, const char *many)
+static bool check_size(struct run *r, const struct node *n, const struct at *at, size_t size, size_t min,
+		       size_t max, const char *one, const char *many)
 {
 	if (size < min)
-		return size == 0 ? schema_report(r, n, at, "must not be empty")
-				 : schema_report(r, n, at, "must have at least %zu %s, not %zu", min, many, size);
+		return size == 0
+			   ? schema_report(r, n, at, "must not be empty")
+			   : schema_report(r, n, at, "must have at least %zu %s, not %zu", min, many, size);
 	if (size > max)
-		return schema_report(r, n, at, "must have at most %zu %s, not %zu", max, max == 1 ? one : many, size);
+		return schema_report(r, n, at, "must have at most %zu %s, not %zu", max,
+				     max == 1 ? one : many, size);
 	return true;
 }
 
@@ -64,8 +66,8 @@ static bool check_name(struct run *r, const struct node *names, const struct at 
 }
 
 /* properties, patternProperties, additionalProperties for one member. */
-static bool check_member(struct run *r, const struct node *n, const json_t *v, const struct at *at, struct seen *seen,
-			 size_t place)
+static bool check_member(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+			 struct seen *seen, size_t place)
 {
 	const struct object_rules *k = n->object;
 	uint32_t known = k->properties.n ? map_get_n(&k->index, at->key, at->key_len) : MAP_NONE;
@@ -92,7 +94,8 @@ static bool check_member(struct run *r, const struct node *n, const json_t *v, c
 	return ok;
 }
 
-bool schema_object_check(struct run *r, const struct node *n, const json_t *v, const struct at *at, struct seen *seen)
+bool schema_object_check(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+			 struct seen *seen)
 {
 	const struct object_rules *k = n->object;
 	bool looks_inside = k->properties.n || k->n_patterns || k->additional || k->property_names;
@@ -113,14 +116,15 @@ bool schema_object_check(struct run *r, const struct node *n, const json_t *v, c
 	for (i = 0; m && !r->stop.message; m = json_object_iter_next(iterable(v), m), i++) {
 		struct at below = member(at, m);
 
+		HOLDS(check_member(r, n, json_object_iter_value(m), &below, seen, i));
 		if (k->property_names)
 			HOLDS(check_name(r, k->property_names, &below));
-		HOLDS(check_member(r, n, json_object_iter_value(m), &below, seen, i));
 	}
 	return ok;
 }
 
-bool schema_object_rest(struct run *r, const struct node *n, const json_t *v, const struct at *at, struct seen *seen)
+bool schema_object_rest(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+			struct seen *seen)
 {
 	const struct node *rest = n->object->unevaluated;
 	bool ok = true;
@@ -223,13 +227,14 @@ static bool check_contains(struct run *r, const struct node *n, const json_t *v,
 
 		if (n->message)
 			return schema_report_message(r, n->message, at);
-		return schema_report(r, n, at, "must have at %s %zu element%s of the wanted kind, not %zu", side, limit,
-				     limit == 1 ? "" : "s", count);
+		return schema_report(r, n, at, "must have at %s %zu element%s of the wanted kind, not %zu",
+				     side, limit, limit == 1 ? "" : "s", count);
 	}
 	return true;
 }
 
-bool schema_array_check(struct run *r, const struct node *n, const json_t *v, const struct at *at, struct seen *seen)
+bool schema_array_check(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+			struct seen *seen)
 {
 	const struct array_rules *k = n->array;
 	size_t size = json_array_size(v), i;
@@ -260,7 +265,8 @@ bool schema_array_check(struct run *r, const struct node *n, const json_t *v, co
 	return ok;
 }
 
-bool schema_array_rest(struct run *r, const struct node *n, const json_t *v, const struct at *at, struct seen *seen)
+bool schema_array_rest(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+		       struct seen *seen)
 {
 	const struct node *rest = n->array->unevaluated;
 	bool ok = true;

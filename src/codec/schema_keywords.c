@@ -113,7 +113,7 @@ static unsigned type_named(const char *name)
 		const char *name;
 		unsigned bit;
 	} types[] = {{"null", TYPE_NULL},     {"boolean", TYPE_BOOLEAN}, {"integer", TYPE_INTEGER},
-		     {"number", TYPE_NUMBER}, {"string", TYPE_STRING},   {"array", TYPE_ARRAY},
+		     {"number", TYPE_NUMBER}, {"string", TYPE_STRING},	 {"array", TYPE_ARRAY},
 		     {"object", TYPE_OBJECT}};
 	size_t i;
 
@@ -129,13 +129,15 @@ static void take_type(struct site *site, void *slot)
 	size_t i, n = json_is_array(site->value) ? json_array_size(site->value) : 1;
 
 	for (i = 0; i < n; i++) {
-		const json_t *name = json_is_array(site->value) ? json_array_get(site->value, i) : site->value;
+		const json_t *name =
+		    json_is_array(site->value) ? json_array_get(site->value, i) : site->value;
 		unsigned bit = type_named(json_string_value(name));
 
 		*types |= bit;
 		if (bit == 0)
-			schema_site_error(site, NULL, "\"type\" must name null, boolean, integer, number, string, "
-						      "array or object");
+			schema_site_error(site, NULL,
+					  "\"type\" must name null, boolean, integer, number, string, "
+					  "array or object");
 	}
 	if (n == 0)
 		schema_site_error(site, NULL, "\"type\" must name at least one type");
@@ -206,7 +208,8 @@ static void take_anchor(struct site *site, void *slot)
 	if (name && strspn(name, start) > 0 && name[strspn(name, more)] == '\0')
 		schema_site_anchor(site, name, site->keyword[1] == 'd');
 	else
-		schema_site_error(site, NULL, "\"%s\" must be a name of letters, digits, -, _ and .", site->keyword);
+		schema_site_error(site, NULL, "\"%s\" must be a name of letters, digits, -, _ and .",
+				  site->keyword);
 }
 
 /* --- subschemas --- */
@@ -229,7 +232,8 @@ static void take_schemas(struct site *site, void *slot)
 	char name[24];
 
 	if (n == 0) {
-		schema_site_error(site, NULL, "\"%s\" must be an array with at least one schema", site->keyword);
+		schema_site_error(site, NULL, "\"%s\" must be an array with at least one schema",
+				  site->keyword);
 		return;
 	}
 	list->v = xreallocarray(NULL, n, sizeof *list->v);
@@ -257,8 +261,7 @@ static void take_definitions(struct site *site, void *slot)
 	(void)slot;
 	if (!is_map(site))
 		return;
-	json_object_foreach(site->value, name, schema)
-		schema_site_child(site, schema, name);
+	json_object_foreach(site->value, name, schema) schema_site_child(site, schema, name);
 }
 
 static void take_properties(struct site *site, void *slot)
@@ -272,7 +275,8 @@ static void take_properties(struct site *site, void *slot)
 		return;
 	o->names = xreallocarray(NULL, n, sizeof *o->names);
 	o->properties.v = xreallocarray(NULL, n, sizeof *o->properties.v);
-	json_object_foreach(site->value, name, schema) {
+	json_object_foreach(site->value, name, schema)
+	{
 		map_put(&o->index, name, (uint32_t)o->properties.n);
 		o->names[o->properties.n] = name;
 		o->properties.v[o->properties.n] = schema_site_child(site, schema, name);
@@ -289,7 +293,8 @@ static void take_patterns(struct site *site, void *slot)
 	if (!is_map(site))
 		return;
 	o->patterns = xcalloc(json_object_size(site->value), sizeof *o->patterns);
-	json_object_foreach(site->value, text, schema) {
+	json_object_foreach(site->value, text, schema)
+	{
 		struct pattern_rule *p = &o->patterns[o->n_patterns];
 
 		if (compile_pattern(site, &p->name, text, strlen(text))) {
@@ -309,7 +314,8 @@ static void take_dependents(struct site *site, void *slot)
 		return;
 	o->dependents = xreallocarray(o->dependents, o->n_dependents + json_object_size(site->value),
 				      sizeof *o->dependents);
-	json_object_foreach(site->value, name, value) {
+	json_object_foreach(site->value, name, value)
+	{
 		struct dependent d = {.name = name};
 
 		if (strcmp(site->keyword, "dependentRequired") == 0)
@@ -337,7 +343,8 @@ static const struct keyword {
 	enum group group;
 	size_t offset;
 } keywords[] = {
-    /* $id and $schema are taken before all others, by schema.c; $vocabulary is looked at where $schema leads. */
+    /* $id and $schema are taken before all others, by schema.c; $vocabulary is looked at where $schema leads.
+     */
     {"$id", VOCABULARY_CORE, take_nothing, GROUP_NODE, 0},
     {"$schema", VOCABULARY_CORE, take_nothing, GROUP_NODE, 0},
     {"$vocabulary", VOCABULARY_CORE, take_nothing, GROUP_NODE, 0},
@@ -436,9 +443,9 @@ static void refuse(struct site *site)
 	for (i = 0; i < N_KEYWORDS; i++)
 		names[i] = keywords[i].name;
 	near = text_nearest(site->keyword, names, N_KEYWORDS);
-	schema_site_error(site, near ? xasprintf("did you mean \"%s\"?", near)
-				     : xstrdup("names of your own start with x-"),
-			  "unknown keyword \"%s\"", site->keyword);
+	schema_site_error(
+	    site, near ? xasprintf("did you mean \"%s\"?", near) : xstrdup("names of your own start with x-"),
+	    "unknown keyword \"%s\"", site->keyword);
 }
 
 static void take_keyword(struct site *site)

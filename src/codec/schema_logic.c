@@ -161,7 +161,8 @@ static struct branch *nearest(struct branches *all)
 
 	for (i = 0; i < all->n; i++) {
 		struct branch *b = &all->v[i];
-		size_t n = b->found.list.n + b->found.more, least = best ? best->found.list.n + best->found.more : 0;
+		size_t n = b->found.list.n + b->found.more,
+		       least = best ? best->found.list.n + best->found.more : 0;
 
 		if (b->in && (!best || n < least || (n == least && deepest(b) > deepest(best))))
 			best = b;
@@ -229,7 +230,8 @@ static bool explain(struct run *r, const struct node *n, const struct nodes *lis
 /* --- the keywords --- */
 
 /* Only yes or no; what was looked at counts only if the answer is yes. */
-static bool holds(struct run *r, const struct node *n, const json_t *v, const struct at *at, struct seen *seen)
+static bool holds(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+		  struct seen *seen)
 {
 	struct findings *found = r->found;
 	struct seen mine;
@@ -248,7 +250,8 @@ static bool holds(struct run *r, const struct node *n, const json_t *v, const st
 	return ok;
 }
 
-static bool check_any_of(struct run *r, const struct node *n, const json_t *v, const struct at *at, struct seen *seen)
+static bool check_any_of(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+			 struct seen *seen)
 {
 	const struct nodes *list = &n->logic->any_of;
 	bool any = false;
@@ -263,7 +266,9 @@ static bool check_any_of(struct run *r, const struct node *n, const json_t *v, c
 /* The one property that a schema of nothing but "required" asks for, or NULL. */
 static const char *sole_requirement(const struct node *n)
 {
-	return n->object && n->object->n_required == 1 && json_object_size(n->json) == 1 ? n->object->required[0] : NULL;
+	return n->object && n->object->n_required == 1 && json_object_size(n->json) == 1
+		   ? n->object->required[0]
+		   : NULL;
 }
 
 static bool too_many(struct run *r, const struct node *n, const struct node **held, size_t count,
@@ -290,7 +295,8 @@ static bool too_many(struct run *r, const struct node *n, const struct node **he
 	return false;
 }
 
-static bool check_one_of(struct run *r, const struct node *n, const json_t *v, const struct at *at, struct seen *seen)
+static bool check_one_of(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+			 struct seen *seen)
 {
 	const struct nodes *list = &n->logic->one_of;
 	const struct node *held[8];
@@ -317,8 +323,10 @@ static bool forbidden(struct run *r, const struct node *n, const json_t *v, cons
 		const struct object_rules *k = not_this->object;
 
 		schema_show_names(&text, k->required, k->n_required, "and");
-		return schema_report(r, n, at, k->n_required == 1 ? "property %s is not allowed here"
-								  : "%s exclude each other", buf_str(&text));
+		return schema_report(r, n, at,
+				     k->n_required == 1 ? "property %s is not allowed here"
+							: "%s exclude each other",
+				     buf_str(&text));
 	}
 	schema_show(&text, v);
 	if (json_is_object(v) || json_is_array(v))
@@ -337,7 +345,8 @@ static bool check_condition(struct run *r, const struct logic *k, const json_t *
 	return !next || schema_node_check(r, next, v, at, seen);
 }
 
-bool schema_logic_check(struct run *r, const struct node *n, const json_t *v, const struct at *at, struct seen *seen)
+bool schema_logic_check(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+			struct seen *seen)
 {
 	const struct logic *k = n->logic;
 	bool ok = true;

@@ -6,8 +6,8 @@
 #include "codec/schema_impl.h"
 
 /*
- * JSON Schema's patterns are those of ECMA-262 with Unicode.  PCRE2 understands nearly all of it; what differs is
- * rewritten here, and escapes that mean something in Perl only are refused.
+ * JSON Schema's patterns are those of ECMA-262 with Unicode.  PCRE2 understands nearly all of it; what
+ * differs is rewritten here, and escapes that mean something in Perl only are refused.
  */
 
 /* ECMA-262 knows the general categories by their long names too. */
@@ -65,9 +65,9 @@ static const char *const categories[][2] = {
 /* The property's name between braces, as PCRE2 calls it. */
 static void add_property(struct buf *out, const char *name, size_t n)
 {
-	static const char *const prefixes[][2] = {{"General_Category=", ""}, {"gc=", ""},
-						  {"Script_Extensions=", "scx:"}, {"scx=", "scx:"},
-						  {"Script=", "sc:"}, {"sc=", "sc:"}};
+	static const char *const prefixes[][2] = {
+	    {"General_Category=", ""}, {"gc=", ""},	   {"Script_Extensions=", "scx:"},
+	    {"scx=", "scx:"},	       {"Script=", "sc:"}, {"sc=", "sc:"}};
 	size_t i;
 
 	for (i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
@@ -89,7 +89,8 @@ static void add_property(struct buf *out, const char *name, size_t n)
 	buf_put(out, name, n);
 }
 
-/* The escape at p (p[0] is the backslash, n > 1); how many bytes it took, or 0 if ECMA-262 does not know it. */
+/* The escape at p (p[0] is the backslash, n > 1); how many bytes it took, or 0 if ECMA-262 does not know it.
+ */
 static size_t add_escape(struct buf *out, const char *p, size_t n, bool in_class)
 {
 	char c = p[1];
@@ -122,7 +123,8 @@ static bool translate(struct buf *out, const char *p, size_t n, char **why)
 		if (p[i] == '\\' && i + 1 < n) {
 			took = add_escape(out, p + i, n - i, in_class);
 			if (took == 0) {
-				*why = xasprintf("\\%c is not an escape of ECMA-262, at offset %zu", p[i + 1], i);
+				*why = xasprintf("\\%c is not an escape of ECMA-262, at offset %zu", p[i + 1],
+						 i);
 				return false;
 			}
 			i += took;
@@ -189,8 +191,8 @@ pcre2_match_context *schema_regex_limits(void)
 	return limits;
 }
 
-enum regex_result schema_regex_match(const struct regex *r, pcre2_match_context *limits, pcre2_match_data *data,
-				     const char *s, size_t n)
+enum regex_result schema_regex_match(const struct regex *r, pcre2_match_context *limits,
+				     pcre2_match_data *data, const char *s, size_t n)
 {
 	int rc = pcre2_match(r->code, (PCRE2_SPTR)s, n, 0, 0, data, limits);
 

@@ -9,7 +9,7 @@
 
 enum {
 	SHOWN_NAMES = 12, /* names or values that are listed; more are only counted */
-	NAMES_MAX = 512   /* that are thought of for "did you mean" */
+	NAMES_MAX = 512	  /* that are thought of for "did you mean" */
 };
 
 /* --- findings --- */
@@ -51,6 +51,30 @@ static struct finding finding_at(const struct run *r, enum finding_kind kind, co
 	return f;
 }
 
+/* Several keywords may say the same; of a name, one complaint is enough. */
+static bool is_said(const struct findings *found, const struct finding *f)
+{
+	size_t i;
+
+	for (i = 0; i < found->list.n; i++) {
+		const struct finding *old = &found->list.v[i];
+
+		if (old->depth == f->depth && strcmp(old->pointer, f->pointer) == 0 &&
+		    ((old->at_key && f->at_key) || strcmp(old->message, f->message) == 0))
+			return true;
+	}
+	return false;
+}
+
+static bool add(struct run *r, struct finding *f)
+{
+	if (is_said(r->found, f))
+		schema_finding_free(f);
+	else
+		vec_push(&r->found->list, *f);
+	return false;
+}
+
 /* What propertyNames finds is said of the name. */
 static void start_sentence(const struct run *r, struct buf *b)
 {
@@ -76,8 +100,7 @@ bool schema_report(struct run *r, const struct node *n, const struct at *at, con
 	va_end(ap);
 	f.message = buf_steal(&text);
 	f.suggestion = xstrdup_opt(n->message);
-	vec_push(&r->found->list, f);
-	return false;
+	return add(r, &f);
 }
 
 bool schema_report_message(struct run *r, const char *message, const struct at *at)
@@ -88,8 +111,7 @@ bool schema_report_message(struct run *r, const char *message, const struct at *
 		return false;
 	f = finding_at(r, FINDING_OTHER, at);
 	f.message = xstrdup(message);
-	vec_push(&r->found->list, f);
-	return false;
+	return add(r, &f);
 }
 
 bool schema_stop(struct run *r, const struct at *at, const char *fmt, ...)
@@ -115,7 +137,8 @@ bool schema_report_never(struct run *r, const struct node *n, const struct at *a
 	if (!r->found)
 		return false;
 	if (!at->key)
-		return schema_report(r, n, at, at->up ? "this element is not allowed here" : "no value is allowed here");
+		return schema_report(
+		    r, n, at, at->up ? "this element is not allowed here" : "no value is allowed here");
 	schema_show_text(&name, at->key, at->key_len);
 	return schema_report(r, n, at, "property %s is not allowed here", buf_str(&name));
 }
@@ -131,12 +154,13 @@ static bool reads_as_number(const char *s)
 	return is;
 }
 
-/* A text where something else is wanted is often that, in quotes. */
-static char *unquoted(const json_t *v, unsigned types)
+/* A text where something else is wanted is often that, in quotes, or one where a list of such is wanted. */
+static char *in_other_words(const json_t *v, unsigned types)
 {
-	static const char *const words[][2] = {{"true", "true"}, {"yes", "true"}, {"on", "true"},
+	static const char *const words[][2] = {{"true", "true"},   {"yes", "true"}, {"on", "true"},
 					       {"false", "false"}, {"no", "false"}, {"off", "false"}};
 	const char *s = json_string_value(v);
+	struct buf text = BUF_INIT;
 	size_t i;
 
 	if (!s || json_string_length(v) > 40)
@@ -146,6 +170,12 @@ static char *unquoted(const json_t *v, unsigned types)
 			return xasprintf("write %s, without quotes", words[i][1]);
 	if ((types & (TYPE_NUMBER | TYPE_INTEGER)) && reads_as_number(s))
 		return xasprintf("write %s without quotes", s);
+	if (types & TYPE_ARRAY) {
+		buf_puts(&text, "write a list: [");
+		schema_show(&text, v);
+		buf_putc(&text, ']');
+		return buf_steal(&text);
+	}
 	return NULL;
 }
 
@@ -163,10 +193,11 @@ static void word_type(const struct run *r, struct finding *f)
 	else
 		schema_show_types(&text, schema_type_of(v));
 	f->message = buf_steal(&text);
-	f->suggestion = unquoted(v, f->types);
+	f->suggestion = in_other_words(v, f->types);
 }
 
-bool schema_report_type(struct run *r, const struct node *n, const json_t *v, const struct at *at, unsigned types)
+bool schema_report_type(struct run *r, const struct node *n, const json_t *v, const struct at *at,
+			unsigned types)
 {
 	struct finding f;
 
@@ -176,10 +207,10 @@ bool schema_report_type(struct run *r, const struct node *n, const json_t *v, co
 	f.value = v;
 	f.types = types;
 	word_type(r, &f);
-	if (!f.suggestion)
+	/* Of a list or an object it tells how many there may be. */
+	if (!f.suggestion && !(types & (TYPE_ARRAY | TYPE_OBJECT)))
 		f.suggestion = xstrdup_opt(n->message);
-	vec_push(&r->found->list, f);
-	return false;
+	return add(r, &f);
 }
 
 /* --- a value that is not among those allowed --- */
@@ -260,8 +291,7 @@ bool schema_report_choice(struct run *r, const struct node *n, const json_t *v, 
 		for (i = 0; i < json_array_size(n->choice); i++)
 			vec_push(&f.allowed, json_array_get(n->choice, i));
 	word_choice(r, &f);
-	vec_push(&r->found->list, f);
-	return false;
+	return add(r, &f);
 }
 
 /* --- properties that are missing or unknown --- */
@@ -285,8 +315,7 @@ bool schema_report_missing(struct run *r, const struct node *n, const struct at 
 		buf_puts(&text, " needs");
 	}
 	f.message = buf_steal(&text);
-	vec_push(&r->found->list, f);
-	return false;
+	return add(r, &f);
 }
 
 struct names {
@@ -375,8 +404,7 @@ bool schema_report_unknown(struct run *r, const struct node *n, const struct at 
 	schema_show_text(&text, at->key, at->key_len);
 	f.message = buf_steal(&text);
 	f.suggestion = suggest_name(n, at->key);
-	vec_push(&r->found->list, f);
-	return false;
+	return add(r, &f);
 }
 
 /* --- branches --- */
@@ -396,7 +424,8 @@ static void word_missing(struct finding *f, const struct finding *const *of, siz
 
 bool schema_report_merged(struct run *r, const struct finding *const *of, size_t n)
 {
-	struct finding f = {.kind = of[0]->kind, .depth = of[0]->depth, .value = of[0]->value, .name = of[0]->name};
+	struct finding f = {
+	    .kind = of[0]->kind, .depth = of[0]->depth, .value = of[0]->value, .name = of[0]->name};
 	size_t i, j;
 
 	if (!wanted(r))
@@ -416,6 +445,5 @@ bool schema_report_merged(struct run *r, const struct finding *const *of, size_t
 		word_choice(r, &f);
 	else
 		word_missing(&f, of, n);
-	vec_push(&r->found->list, f);
-	return false;
+	return add(r, &f);
 }

@@ -27,7 +27,8 @@ static bool wants_text(const struct node *n, unsigned depth)
 
 	if (!n || depth > SCHEMA_NESTING_MAX)
 		return false;
-	if (n->types == TYPE_STRING || (n->constant && json_is_string(n->constant)) || strings_only(n->choice))
+	if (n->types == TYPE_STRING || (n->constant && json_is_string(n->constant)) ||
+	    strings_only(n->choice))
 		return true;
 	if (wants_text(n->ref, depth + 1))
 		return true;
@@ -53,8 +54,8 @@ static json_t *text_for(struct texts *t, const struct node *n, const json_t *v, 
 }
 
 /* One member against one of the schemas for it; iter is where it is. */
-static void walk_member(struct texts *t, const struct node *n, json_t *object, void *iter, const struct at *at,
-			unsigned depth)
+static void walk_member(struct texts *t, const struct node *n, json_t *object, void *iter,
+			const struct at *at, unsigned depth)
 {
 	json_t *text = text_for(t, n, json_object_iter_value(iter), at);
 
@@ -78,7 +79,8 @@ static void walk_object(struct texts *t, const struct node *n, json_t *v, const 
 		if (claimed)
 			walk_member(t, k->properties.v[known], v, m, &at, depth);
 		for (i = 0; i < k->n_patterns; i++) {
-			if (schema_run_match(&t->run, &k->patterns[i].name, &at, at.key, at.key_len) != REGEX_YES)
+			if (schema_run_match(&t->run, &k->patterns[i].name, &at, at.key, at.key_len) !=
+			    REGEX_YES)
 				continue;
 			claimed = true;
 			walk_member(t, k->patterns[i].node, v, m, &at, depth);

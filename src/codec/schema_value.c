@@ -83,7 +83,8 @@ static bool equal_objects(const json_t *a, const json_t *b)
 	if (json_object_size(a) != json_object_size(b))
 		return false;
 	for (i = json_object_iter(object); i; i = json_object_iter_next(object, i)) {
-		const json_t *other = json_object_getn(b, json_object_iter_key(i), json_object_iter_key_len(i));
+		const json_t *other =
+		    json_object_getn(b, json_object_iter_key(i), json_object_iter_key_len(i));
 
 		if (!other || !schema_equal(json_object_iter_value(i), other))
 			return false;
@@ -102,7 +103,8 @@ bool schema_equal(const json_t *a, const json_t *b)
 	switch (json_typeof(a)) {
 	case JSON_STRING:
 		n = json_string_length(a);
-		return n == json_string_length(b) && memcmp(json_string_value(a), json_string_value(b), n) == 0;
+		return n == json_string_length(b) &&
+		       memcmp(json_string_value(a), json_string_value(b), n) == 0;
 	case JSON_ARRAY:
 		n = json_array_size(a);
 		if (n != json_array_size(b))
@@ -300,7 +302,8 @@ bool schema_count(const json_t *v, size_t *out)
 		*out = (size_t)json_integer_value(v);
 		return true;
 	}
-	if (json_is_real(v) && is_whole(json_real_value(v)) && json_real_value(v) >= 0 && json_real_value(v) < int_end) {
+	if (json_is_real(v) && is_whole(json_real_value(v)) && json_real_value(v) >= 0 &&
+	    json_real_value(v) < int_end) {
 		*out = (size_t)json_real_value(v);
 		return true;
 	}

@@ -72,15 +72,15 @@ void schema_show_types(struct buf *b, unsigned types)
 	static const struct {
 		unsigned bit;
 		const char *name;
-	} all[] = {{TYPE_STRING, "a string"},   {TYPE_NUMBER, "a number"}, {TYPE_INTEGER, "an integer"},
-		   {TYPE_OBJECT, "an object"},  {TYPE_ARRAY, "an array"},  {TYPE_BOOLEAN, "true or false"},
-		   {TYPE_NULL, "null"}};
-	const char *names[7];
+	} all[] = {{TYPE_STRING, "a string"},  {TYPE_NUMBER, "a number"}, {TYPE_INTEGER, "an integer"},
+		   {TYPE_OBJECT, "an object"}, {TYPE_ARRAY, "an array"},  {TYPE_BOOLEAN, "true"},
+		   {TYPE_BOOLEAN, "false"},    {TYPE_NULL, "null"}};
+	const char *names[8];
 	size_t i, n = 0;
 
 	if (types & TYPE_NUMBER)
 		types &= ~(unsigned)TYPE_INTEGER;
-	for (i = 0; i < 7; i++)
+	for (i = 0; i < 8; i++)
 		if (types & all[i].bit)
 			names[n++] = all[i].name;
 	for (i = 0; i < n; i++) {

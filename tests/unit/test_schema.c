@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "base/vec.h"
 #include "codec/schema.h"
+#include "codec/schemas.h"
 
 /* --- the official suite --- */
 
@@ -38,7 +39,8 @@ static char *suite_path(const char *name)
 /* Where the suite keeps the document at uri; NULL if it has none. */
 static char *document_path(const char *uri)
 {
-	static const char remote[] = "http://localhost:1234/", meta[] = "https://json-schema.org/draft/2020-12/";
+	static const char remote[] = "http://localhost:1234/",
+			  meta[] = "https://json-schema.org/draft/2020-12/";
 	AUTO_FREE char *name = NULL;
 
 	if (text_starts_with(uri, remote))
@@ -87,8 +89,8 @@ struct tally {
 static void print_test(const char *how, const json_t *test, const char *why)
 {
 	printf("  %s: %s: %s: %s%s%s\n", how, json_string_value(json_object_get(test, "file")),
-	       json_string_value(json_object_get(test, "group")), json_string_value(json_object_get(test, "test")),
-	       why ? ": " : "", why ? why : "");
+	       json_string_value(json_object_get(test, "group")),
+	       json_string_value(json_object_get(test, "test")), why ? ": " : "", why ? why : "");
 }
 
 static void suite_test(const json_t *test, struct tally *tally)
@@ -113,7 +115,8 @@ static void suite_test(const json_t *test, struct tally *tally)
 	is = schema_check(s, data, "", &found);
 	if (is != want || is != schema_check(s, data, "", NULL) || is != (found.n == 0)) {
 		tally->failed++;
-		print_test(want ? "should be valid" : "should not be valid", test, found.n ? found.v[0].message : NULL);
+		print_test(want ? "should be valid" : "should not be valid", test,
+			   found.n ? found.v[0].message : NULL);
 	} else {
 		tally->passed++;
 	}
@@ -240,7 +243,8 @@ static void keywords_are_never_passed_over(void **state)
 	(void)state;
 	refused("{'properties': {'a': {'minimun': 3}}}",
 		"/properties/a/minimun: unknown keyword \"minimun\" (did you mean \"minimum\"?)");
-	refused("{'frobnicate': 3}", "/frobnicate: unknown keyword \"frobnicate\" (names of your own start with x-)");
+	refused("{'frobnicate': 3}",
+		"/frobnicate: unknown keyword \"frobnicate\" (names of your own start with x-)");
 	refused("{'definitions': {}}",
 		"/definitions: the keyword \"definitions\" is not in draft 2020-12 (write \"$defs\")");
 	refused("{'$schema': 'http://json-schema.org/draft-07/schema#'}",
@@ -265,13 +269,15 @@ static void malformed_schemas(void **state)
 	refused("{'uniqueItems': 1}", "/uniqueItems: \"uniqueItems\" must be true or false");
 	refused("{'pattern': '(a'}", "/pattern: the pattern (a cannot be used: missing closing parenthesis");
 	refused("{'patternProperties': {'a\\\\Z': true}}",
-		"/patternProperties: the pattern a\\Z cannot be used: \\Z is not an escape of ECMA-262, at offset 1");
+		"/patternProperties: the pattern a\\Z cannot be used: \\Z is not an escape of ECMA-262, at "
+		"offset 1");
 	refused("{'$ref': 'other.json'}", ": $ref leads to other.json, and there is no such schema");
 	refused("{'items': {'$ref': '#/$defs/x'}}",
 		"/items: $ref leads to #/$defs/x, which is not in that schema");
 	refused("{'items': {'$ref': '#here'}}", "/items: $ref leads to #here, which is not in that schema");
 	refused("{'$ref': '#'}", ": this schema refers to itself without end");
-	refused("{'$defs': {'a': {'allOf': [{'$ref': '#/$defs/b'}]}, 'b': {'anyOf': [true, {'$ref': '#/$defs/a'}]}}}",
+	refused("{'$defs': {'a': {'allOf': [{'$ref': '#/$defs/b'}]}, 'b': {'anyOf': [true, {'$ref': "
+		"'#/$defs/a'}]}}}",
 		"/$defs/a: this schema refers to itself without end");
 	refused("{'$defs': {'a': {'$anchor': 'x'}, 'b': {'$anchor': 'x'}}}",
 		"/$defs/b/$anchor: the anchor \"x\" is there twice");
@@ -281,8 +287,9 @@ static void references_to_odd_places(void **state)
 {
 	(void)state;
 	CHECK("{'$ref': '#/x-parts/0', 'x-parts': [{'type': 'null'}]}", "1", ": must be null, not a number");
-	CHECK("{'$id': 'http://a/b/c', '$defs': {'d': {'$id': '../e', '$anchor': 'f', 'const': 1}}, '$ref': '/e#f'}", "2",
-	      ": must be 1, not 2");
+	CHECK("{'$id': 'http://a/b/c', '$defs': {'d': {'$id': '../e', '$anchor': 'f', 'const': 1}}, '$ref': "
+	      "'/e#f'}",
+	      "2", ": must be 1, not 2");
 }
 
 /* --- messages --- */
@@ -294,7 +301,11 @@ static void messages_for_types_and_values(void **state)
 	CHECK("{'type': ['string', 'null']}", "true", ": must be a string or null, not true");
 	CHECK("{'type': 'integer'}", "1.5", ": must be an integer, not 1.5");
 	CHECK("{'type': 'integer'}", "'12'", ": must be an integer, not a string (write 12 without quotes)");
-	CHECK("{'type': 'boolean'}", "'yes'", ": must be true or false, not a string (write true, without quotes)");
+	CHECK("{'type': 'boolean'}", "'yes'",
+	      ": must be true or false, not a string (write true, without quotes)");
+	CHECK("{'type': 'array', 'x-message': 'at most 10'}", "'a'",
+	      ": must be an array, not a string (write a list: [\"a\"])");
+	CHECK("{'type': ['boolean', 'object']}", "null", ": must be an object, true or false, not null");
 	CHECK("{'type': ['array', 'object', 'integer', 'number']}", "null",
 	      ": must be a number, an object or an array, not null");
 	CHECK("{'enum': ['skip', 'fail']}", "'fial'",
@@ -331,23 +342,30 @@ static void messages_for_objects(void **state)
 	CHECK(action, "{'a': {}}", "/a: missing property \"continueOnFailure\"");
 	CHECK(action, "{'a': {'continueOnFailure': true, 'dependancies': 1}}",
 	      "/a/dependancies@: unknown property \"dependancies\" (did you mean \"dependencies\"?)");
-	CHECK(action, "{'a': {'continueOnFailure': 1, 'zzz': 1}}",
-	      "/a/continueOnFailure: must be true or false, not a number\n"
-	      "/a/zzz@: unknown property \"zzz\" (known here are \"continueOnFailure\" and \"dependencies\")");
+	CHECK(
+	    action, "{'a': {'continueOnFailure': 1, 'zzz': 1}}",
+	    "/a/continueOnFailure: must be true or false, not a number\n"
+	    "/a/zzz@: unknown property \"zzz\" (known here are \"continueOnFailure\" and \"dependencies\")");
 	CHECK("{'propertyNames': {'pattern': '^[A-Z]+$'}}", "{'A': 1, 'b/c': 1}",
 	      "/b~1c@: the name \"b/c\" must match ^[A-Z]+$");
-	CHECK("{'dependentRequired': {'a': ['b']}}", "{'a': 1}", ": missing property \"b\", which \"a\" needs");
+	CHECK("{'propertyNames': {'pattern': '^[A-Z]+$'}, 'properties': {'ABC': true}, "
+	      "'additionalProperties': false}",
+	      "{'ABc': 1}", "/ABc@: unknown property \"ABc\" (did you mean \"ABC\"?)");
+	CHECK("{'dependentRequired': {'a': ['b']}}", "{'a': 1}",
+	      ": missing property \"b\", which \"a\" needs");
 	CHECK("{'properties': {'a': false}}", "{'a': 1}", "/a: property \"a\" is not allowed here");
 	CHECK("{'minProperties': 1}", "{}", ": must not be empty");
 	CHECK("{'maxProperties': 1}", "{'a': 1, 'b': 1}", ": must have at most 1 property, not 2");
-	CHECK("{'not': {'required': ['a', 'b']}}", "{'a': 1, 'b': 1}", ": \"a\" and \"b\" exclude each other");
+	CHECK("{'not': {'required': ['a', 'b']}}", "{'a': 1, 'b': 1}",
+	      ": \"a\" and \"b\" exclude each other");
 	CHECK("{'not': {'required': ['a']}}", "{'a': 1}", ": property \"a\" is not allowed here");
 }
 
 static void unevaluated_names_come_from_all_parts(void **state)
 {
 	static const char schema[] =
-	    "{'unevaluatedProperties': false, 'properties': {'id': true}, 'allOf': [{'$ref': '#/$defs/more'}],"
+	    "{'unevaluatedProperties': false, 'properties': {'id': true}, 'allOf': [{'$ref': "
+	    "'#/$defs/more'}],"
 	    " '$defs': {'more': {'properties': {'timeoutMs': {'type': 'integer'}}}}}";
 
 	(void)state;
@@ -356,7 +374,8 @@ static void unevaluated_names_come_from_all_parts(void **state)
 	      "/timeOutMs@: unknown property \"timeOutMs\" (did you mean \"timeoutMs\"?)");
 	/* What a failing part knows is not unknown for that. */
 	CHECK(schema, "{'id': 1, 'timeoutMs': 'x'}", "/timeoutMs: must be an integer, not a string");
-	CHECK("{'unevaluatedProperties': false, 'oneOf': [{'properties': {'a': {'type': 'string'}}, 'required': ['a']},"
+	CHECK("{'unevaluatedProperties': false, 'oneOf': [{'properties': {'a': {'type': 'string'}}, "
+	      "'required': ['a']},"
 	      " {'properties': {'b': true}, 'required': ['b']}]}",
 	      "{'a': 1}", "/a: must be a string, not a number");
 }
@@ -372,7 +391,8 @@ static void messages_for_arrays(void **state)
 	      "/1: must be a string, not a number\n/2: must be a string, not a number");
 	CHECK("{'prefixItems': [true], 'items': false}", "[1, 2, 3]", ": must have at most 1 element, not 3");
 	CHECK("{'minItems': 1}", "[]", ": must not be empty");
-	CHECK("{'contains': {'const': 1}}", "[2]", ": must have at least 1 element of the wanted kind, not 0");
+	CHECK("{'contains': {'const': 1}}", "[2]",
+	      ": must have at least 1 element of the wanted kind, not 0");
 	CHECK("{'contains': {'const': 1}, 'x-message': 'must have a 1'}", "[2]", ": must have a 1");
 }
 
@@ -395,16 +415,19 @@ static void branches_tell_what_was_meant(void **state)
 	CHECK(step, "{'command': 'x'}", ": missing property \"type\"");
 	CHECK("{'oneOf': [{'required': ['command']}, {'required': ['step_def']}]}", "{}",
 	      ": missing property \"command\" or \"step_def\"");
-	CHECK("{'oneOf': [{'required': ['command']}, {'required': ['step_def']}]}", "{'command': 1, 'step_def': 2}",
-	      ": \"command\" and \"step_def\" exclude each other");
-	CHECK("{'oneOf': [{'const': 'a'}, {'const': 'b'}]}", "'xyz'", ": must be one of \"a\", \"b\", not \"xyz\"");
-	CHECK("{'oneOf': [true, {'type': 'string'}]}", "'c'", ": fits more than one of the forms that exclude each other");
+	CHECK("{'oneOf': [{'required': ['command']}, {'required': ['step_def']}]}",
+	      "{'command': 1, 'step_def': 2}", ": \"command\" and \"step_def\" exclude each other");
+	CHECK("{'oneOf': [{'const': 'a'}, {'const': 'b'}]}", "'xyz'",
+	      ": must be one of \"a\", \"b\", not \"xyz\"");
+	CHECK("{'oneOf': [true, {'type': 'string'}]}", "'c'",
+	      ": fits more than one of the forms that exclude each other");
 	/* The nearest: fewest findings, then the deepest. */
-	CHECK("{'anyOf': [{'properties': {'a': {'minimum': 1}, 'b': {'minimum': 1}}}, {'properties': {'a': {'maximum': "
+	CHECK("{'anyOf': [{'properties': {'a': {'minimum': 1}, 'b': {'minimum': 1}}}, {'properties': {'a': "
+	      "{'maximum': "
 	      "-1}}}]}",
 	      "{'a': 0, 'b': 0}", "/a: must be at most -1, not 0");
-	CHECK("{'anyOf': [{'pattern': '^a'}, {'pattern': '^b'}], 'x-message': 'must begin with a or b'}", "'c'",
-	      ": must begin with a or b");
+	CHECK("{'anyOf': [{'pattern': '^a'}, {'pattern': '^b'}], 'x-message': 'must begin with a or b'}",
+	      "'c'", ": must begin with a or b");
 }
 
 static void more_findings_than_anyone_reads(void **state)
@@ -443,7 +466,8 @@ static void numbers_are_exact(void **state)
 	CHECK("{'multipleOf': 0.01}", "4.35", "");
 	CHECK("{'multipleOf': 1e-8}", "12391239123", "");
 	CHECK("{'multipleOf': 0.5}", "1e308", "");
-	CHECK("{'multipleOf': 3}", "-9223372036854775808", ": must be a multiple of 3, not -9223372036854775808");
+	CHECK("{'multipleOf': 3}", "-9223372036854775808",
+	      ": must be a multiple of 3, not -9223372036854775808");
 	CHECK("{'type': 'integer'}", "1e300", "");
 	CHECK("{'minimum': -9223372036854775808}", "-1e19",
 	      ": must be at least -9223372036854775808, not -1e+19");
@@ -552,9 +576,12 @@ static json_t *nested(size_t depth)
 
 static void deep_values(void **state)
 {
-	struct schema *s = compile("{'type': 'array', 'uniqueItems': true, 'items': {'anyOf': [{'$ref': '#'}]}}");
+	struct schema *s =
+	    compile("{'type': 'array', 'uniqueItems': true, 'items': {'anyOf': [{'$ref': '#'}]}}");
 	struct schema *unique = compile("{'uniqueItems': true}");
-	struct schema *not_deep = compile("{'not': {'$ref': '#/$defs/a'}, '$defs': {'a': {'items': {'$ref': '#/$defs/a'}}}}");
+	struct schema *not_deep =
+	    compile("{'not': {'$ref': '#/$defs/a'}, '$defs': {'a': {'items': {'$ref': '#/$defs/a'}}}}");
+	struct schema *endless = compile("{'$dynamicAnchor': 'a', '$dynamicRef': '#a'}");
 	struct diags found = DIAGS_INIT;
 	json_t *v = nested(200), *twice;
 
@@ -574,10 +601,14 @@ static void deep_values(void **state)
 	assert_false(schema_check(unique, twice, "", &found));
 	assert_string_equal(found.v[0].message, "is nested too deeply to be checked");
 	diags_free(&found);
+	assert_false(schema_check(endless, twice, "", &found));
+	assert_string_equal(found.v[0].message, "is nested too deeply to be checked");
+	diags_free(&found);
 	json_decref(twice);
 	schema_free(s);
 	schema_free(unique);
 	schema_free(not_deep);
+	schema_free(endless);
 }
 
 static void deep_schemas(void **state)
@@ -647,7 +678,9 @@ static void long_lists(void **state)
 static void values_that_are_not_text(void **state)
 {
 	struct schema *s = compile("{'pattern': 'a', 'maxLength': 3}");
-	json_t *v = json_stringn_nocheck("\xff\xfe" "a", 3);
+	json_t *v = json_stringn_nocheck("\xff\xfe"
+					 "a",
+					 3);
 
 	(void)state;
 	assert_false(schema_check(s, v, "", NULL));
@@ -658,7 +691,8 @@ static void values_that_are_not_text(void **state)
 /* A branch for each level of nesting must not double the work for each. */
 static void nested_branches(void **state)
 {
-	struct schema *s = compile("{'anyOf': [{'type': 'integer'}, {'type': 'array', 'items': {'$ref': '#'}}]}");
+	struct schema *s =
+	    compile("{'anyOf': [{'type': 'integer'}, {'type': 'array', 'items': {'$ref': '#'}}]}");
 	msec start = clock_mono();
 	json_t *v = json_string("x");
 	struct diags found = DIAGS_INIT;
@@ -680,6 +714,29 @@ static void nested_branches(void **state)
 	schema_free(s);
 }
 
+/* --- the schemas that are compiled in: each compiles, and its own examples are valid --- */
+
+static void builtin_schemas(void **state)
+{
+	const struct schema_text *t;
+
+	(void)state;
+	for (t = schema_texts; t->name; t++) {
+		const struct schema *s = schema_builtin(t->name);
+		json_t *json = json_loads(t->text, 0, NULL);
+		const json_t *examples = json_object_get(json, "examples");
+		struct diags found = DIAGS_INIT;
+		size_t i;
+
+		assert_ptr_equal(s, schema_builtin(t->name));
+		for (i = 0; i < json_array_size(examples); i++)
+			if (!schema_check(s, json_array_get(examples, i), "", &found))
+				fail_msg("%s, example %zu: %s: %s", t->name, i, found.v[0].pointer,
+					 found.v[0].message);
+		json_decref(json);
+	}
+}
+
 /* --- speed: a plan of 12,000 actions --- */
 
 static json_t *big_plan(int n)
@@ -692,10 +749,10 @@ static json_t *big_plan(int n)
 
 		snprintf(id, sizeof id, "action-%d", i);
 		json_array_append_new(list, json_pack("{ss ss s{ss si} s[ss] s{sb si} s[ss] si}", "id", id,
-						      "actionDefinitionId", "command", "inputs", "command", "true",
-						      "n", i, "dependencies", "a", "b", "errorHandling",
-						      "continueOnFailure", 0, "maxRetries", 3, "tags", "x", "y",
-						      "timeoutMs", 1000));
+						      "actionDefinitionId", "command", "inputs", "command",
+						      "true", "n", i, "dependencies", "a", "b",
+						      "errorHandling", "continueOnFailure", 0, "maxRetries",
+						      3, "tags", "x", "y", "timeoutMs", 1000));
 	}
 	return list;
 }
@@ -703,13 +760,19 @@ static json_t *big_plan(int n)
 static void big_plans_are_quick(void **state)
 {
 	struct schema *s = compile(
-	    "{'items': {'$ref': '#/$defs/action'}, '$defs': {'id': {'type': 'string', 'pattern': '^[A-Za-z][A-Za-z0-9_.-]*$',"
+	    "{'items': {'$ref': '#/$defs/action'}, '$defs': {'id': {'type': 'string', 'pattern': "
+	    "'^[A-Za-z][A-Za-z0-9_.-]*$',"
 	    " 'maxLength': 64}, 'action': {'type': 'object', 'required': ['id', 'actionDefinitionId'],"
-	    " 'additionalProperties': false, 'patternProperties': {'^x-': true}, 'properties': {'id': {'$ref': '#/$defs/id'},"
-	    " 'actionDefinitionId': {'type': 'string'}, 'inputs': {'type': 'object'}, 'dependencies': {'type': 'array',"
-	    " 'items': {'$ref': '#/$defs/id'}, 'uniqueItems': true}, 'errorHandling': {'type': 'object', 'required':"
-	    " ['continueOnFailure'], 'properties': {'continueOnFailure': {'type': 'boolean'}, 'maxRetries': {'type':"
-	    " 'integer', 'maximum': 9}}, 'additionalProperties': false}, 'tags': {'type': 'array', 'items': {'type':"
+	    " 'additionalProperties': false, 'patternProperties': {'^x-': true}, 'properties': {'id': "
+	    "{'$ref': '#/$defs/id'},"
+	    " 'actionDefinitionId': {'type': 'string'}, 'inputs': {'type': 'object'}, 'dependencies': "
+	    "{'type': 'array',"
+	    " 'items': {'$ref': '#/$defs/id'}, 'uniqueItems': true}, 'errorHandling': {'type': 'object', "
+	    "'required':"
+	    " ['continueOnFailure'], 'properties': {'continueOnFailure': {'type': 'boolean'}, 'maxRetries': "
+	    "{'type':"
+	    " 'integer', 'maximum': 9}}, 'additionalProperties': false}, 'tags': {'type': 'array', 'items': "
+	    "{'type':"
 	    " 'string'}}, 'timeoutMs': {'anyOf': [{'type': 'integer', 'minimum': 0}, {'type': 'null'}]}}}}}");
 	json_t *v = big_plan(12000);
 	struct diags found = DIAGS_INIT;
@@ -747,6 +810,7 @@ int main(void)
 	    cmocka_unit_test(long_lists),
 	    cmocka_unit_test(values_that_are_not_text),
 	    cmocka_unit_test(nested_branches),
+	    cmocka_unit_test(builtin_schemas),
 	    cmocka_unit_test(big_plans_are_quick),
 	};
 
