@@ -14,6 +14,7 @@ WERROR   ?= -Werror
 OPT      ?= -O2 -g
 SANITIZE ?=
 VERSION  := 0.1.0
+Q        := $(if $(V),,@)# V=1 shows every command
 
 PKGS     := jansson yaml-0.1 libpcre2-8 libcrypto
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
@@ -44,22 +45,28 @@ $(BUILD)/libcreel.a: $(lib_obj)
 	@ar rcs $@ $^
 
 $(BUILD)/creeld: $(creeld_obj) $(BUILD)/libcreel.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ -linotifytools $(PKG_LIBS) -lm
+	$(if $(V),,@echo "  LINK $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -linotifytools $(PKG_LIBS) -lm
 $(BUILD)/creel: $(creel_obj) $(BUILD)/libcreel.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+	$(if $(V),,@echo "  LINK $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 # The supervisor needs nothing but libc: it is started once per attempt.
 $(BUILD)/creel-run: $(run_obj) $(BUILD)/libcreel.a
-	$(CC) $(ALL_LDFLAGS) $(if $(SANITIZE),,-static) -o $@ $^
+	$(if $(V),,@echo "  LINK $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) $(if $(SANITIZE),,-static) -o $@ $^
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libcreel.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS) -lm
+	$(if $(V),,@echo "  LINK $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS) -lm
 
 $(BUILD)/%.o: %.c $(BUILD)/.flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(if $(V),,@echo "  CC   $<")
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/.flags
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(if $(V),,@echo "  CC   $<")
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The schemas are compiled in: one table of name and text.
 $(BUILD)/gen/schemas.c: $(schemas) contrib/embed-schemas.sh

@@ -3,10 +3,25 @@
 #include <stdio.h>
 #include <string.h>
 
-static void format(struct err *e, int code, const char *fmt, va_list ap)
+/* A cut must not leave half a character: the text goes into JSON. */
+static void trim(struct err *e)
+{
+	size_t n = strlen(e->text), back;
+
+	if (n + 1 < sizeof e->text)
+		return;
+	for (back = 1; back <= 4 && back <= n; back++)
+		if (((unsigned char)e->text[n - back] & 0xc0) != 0x80)
+			break;
+	if (back <= n && (unsigned char)e->text[n - back] >= 0xc0)
+		e->text[n - back] = '\0';
+}
+
+__attribute__((format(printf, 3, 0))) static void format(struct err *e, int code, const char *fmt, va_list ap)
 {
 	e->code = code;
 	vsnprintf(e->text, sizeof e->text, fmt, ap);
+	trim(e);
 }
 
 int err_set(struct err *e, int code, const char *fmt, ...)
@@ -32,6 +47,7 @@ int err_sys(struct err *e, int code, const char *fmt, ...)
 		va_end(ap);
 		n = strlen(e->text);
 		snprintf(e->text + n, sizeof e->text - n, ": %s", strerror(code));
+		trim(e);
 	}
 	return -1;
 }
@@ -49,6 +65,7 @@ int err_prefix(struct err *e, const char *fmt, ...)
 		va_end(ap);
 		n = strlen(e->text);
 		snprintf(e->text + n, sizeof e->text - n, ": %s", old);
+		trim(e);
 	}
 	return -1;
 }

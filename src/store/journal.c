@@ -112,7 +112,6 @@ static int take_commit(struct loaded *l, uint32_t seq, const struct buf *bytes, 
 /* state.json's own seq and eventsSeq; zeros if there is no whole one. */
 static void read_state_marks(int dir, uint32_t *seq, uint32_t *events_seq)
 {
-	AUTO_BUF struct buf bytes = BUF_INIT;
 	char head[4096];
 	const char *at;
 	ssize_t n;

@@ -1,0 +1,349 @@
+/*
+ * children.c - supervisors: started, adopted, ended, and what is left when one dies.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "creeld/daemon.h"
+
+/* creel-run lies beside creeld. */
+static const char *supervisor_path(void)
+{
+	static char path[4096];
+	char *slash;
+	ssize_t n;
+
+	if (path[0])
+		return path;
+	n = readlink("/proc/self/exe", path, sizeof path - 16);
+	path[n > 0 ? n : 0] = '\0';
+	slash = strrchr(path, '/');
+	strcpy(slash ? slash + 1 : path, "creel-run");
+	return path;
+}
+
+static int spawn(int spec_fd, pid_t *pid, struct err *e)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	char name[] = "creel-run", *argv[] = {name, NULL}, *envp[] = {NULL};
+	sigset_t none, all;
+	int r;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, spec_fd, 0);
+	posix_spawnattr_init(&attr);
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	r = posix_spawn(pid, supervisor_path(), &actions, &attr, argv, envp);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attr);
+	return r ? err_sys(e, r, "cannot run %s", supervisor_path()) : 0;
+}
+
+int child_start(struct daemon *d, struct live *l, uint32_t action, struct err *e)
+{
+	AUTO_BUF struct buf spec = BUF_INIT;
+	struct running r = {.live = l, .action = action, .attempt = l->exec->a[action].attempt, .pidfd = -1};
+	int fd, result;
+
+	if (spec_make(d, l, action, &spec, e) < 0)
+		return -1;
+	fd = memfd_create("attempt", MFD_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, errno, "cannot make a memory file");
+	result = fs_write_all(fd, spec.p, spec.len, e);
+	if (result == 0 && lseek(fd, 0, SEEK_SET) < 0)
+		result = err_sys(e, errno, "cannot rewind a memory file");
+	if (result == 0)
+		result = spawn(fd, &r.supervisor, e);
+	close(fd);
+	if (result < 0)
+		return -1;
+	vec_push(&d->running, r);
+	return 0;
+}
+
+/* ---- processes that lost their supervisor ---- */
+
+static bool read_stat(pid_t pid, pid_t *ppid, pid_t *session, unsigned long long *start)
+{
+	char path[32], text[1024], *p;
+	int fd, pp, sid;
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof text - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	p = strrchr(text, ')'); /* the name may hold anything */
+	if (!p || sscanf(p + 1, " %*c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &pp,
+			 &sid, start) != 3)
+		return false;
+	*ppid = pp;
+	*session = sid;
+	return true;
+}
+
+static bool is_supervisor(const struct daemon *d, pid_t pid)
+{
+	size_t k;
+
+	for (k = 0; k < d->running.n; k++)
+		if (d->running.v[k].supervisor == pid)
+			return true;
+	return false;
+}
+
+/* Kill what belongs to the session, and what came to us as subreaper; returns how many still live. */
+static unsigned kill_once(struct daemon *d, const struct attempt_process *p)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	unsigned n = 0;
+
+	while (proc && (entry = readdir(proc))) {
+		pid_t pid = atoi(entry->d_name), ppid, session;
+		unsigned long long start;
+
+		if (pid <= 1 || pid == getpid() || !read_stat(pid, &ppid, &session, &start))
+			continue;
+		if (!(p->known && session == p->sid && start >= p->start) && !(ppid == getpid() && !is_supervisor(d, pid)))
+			continue;
+		if (kill(pid, SIGKILL) == 0)
+			n++;
+		waitpid(pid, NULL, WNOHANG);
+	}
+	if (proc)
+		closedir(proc);
+	return n;
+}
+
+static bool same_boot(const struct attempt_process *p)
+{
+	AUTO_BUF struct buf now = BUF_INIT;
+
+	return p->known && fs_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 100, &now, NULL) == 0 &&
+	       strncmp(buf_str(&now), p->boot, 36) == 0;
+}
+
+void child_kill_survivors(struct daemon *d, const struct attempt_process *p)
+{
+	struct timespec pause = {0, 5 * 1000 * 1000};
+	struct attempt_process target = *p;
+	int tries;
+
+	/* After a reboot, or in a copy of the spool, that pid is somebody else's. */
+	if (d->restored || !same_boot(p))
+		target.known = false;
+	for (tries = 0; tries < 400 && kill_once(d, &target) > 0; tries++)
+		nanosleep(&pause, NULL);
+}
+
+/* ---- ends ---- */
+
+static void lost(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt, const char *reason)
+{
+	struct input *in = live_input(d, l, INPUT_LOST, action);
+
+	in->attempt = attempt;
+	in->reason = xstrdup(reason);
+}
+
+static void look_after_death(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt, const char *why)
+{
+	const char *id = l->plan->actions[action].id;
+	struct attempt_process p;
+	AUTO_FREE char *reason = NULL;
+	struct err e;
+
+	switch (attempt_examine(&d->spool, l->exec->id, id, attempt, &p, &e)) {
+	case ATTEMPT_LOCK_HELD:
+		child_adopt(d, l, action, &p);
+		break;
+	case ATTEMPT_LOCK_UNUSED:
+		/* It never ran: the same attempt may start. */
+		if (attempt_reset(&d->spool, l->exec->id, id, attempt, &e) == 0) {
+			vec_push(&l->queued, action);
+			if (!l->queuing)
+				vec_push(&d->queue, l->slot);
+			l->queuing = true;
+			d->dispatch_retry = clock_mono() + 100;
+			break;
+		}
+		lost(d, l, action, attempt, e.text);
+		break;
+	case ATTEMPT_LOCK_RESULT:
+	case ATTEMPT_LOCK_LOST:
+		child_kill_survivors(d, &p);
+		reason = xasprintf("%s, and it left no result that can be used", why);
+		lost(d, l, action, attempt, reason);
+		break;
+	}
+}
+
+void child_ended(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt, int status)
+{
+	const char *id = l->plan->actions[action].id;
+	struct attempt_report report;
+	struct err e = {0};
+	char why[500];
+	struct input *in;
+
+	if (l->exec->a[action].attempt != attempt || l->exec->a[action].phase != PH_RUNNING)
+		return;
+	switch (attempt_read(&d->spool, l->exec->id, id, attempt, l->exec->a[action].token, &report, &e)) {
+	case ATTEMPT_READ_OK:
+		in = live_input(d, l, INPUT_RESULT, action);
+		in->attempt = attempt;
+		in->report = report;
+		return;
+	case ATTEMPT_READ_BAD:
+		snprintf(why, sizeof why, "its result was refused: %s", e.text);
+		log_warn("attempt %u of %s of %s: %s", attempt, id, l->exec->id, why);
+		break;
+	case ATTEMPT_READ_NONE:
+		if (status >= 0 && WIFSIGNALED(status))
+			snprintf(why, sizeof why, "its supervisor was ended by signal %d", WTERMSIG(status));
+		else if (status >= 0)
+			snprintf(why, sizeof why, "its supervisor ended with status %d", WEXITSTATUS(status));
+		else
+			snprintf(why, sizeof why, "its supervisor is gone");
+		break;
+	}
+	look_after_death(d, l, action, attempt, why);
+}
+
+static void take_out(struct daemon *d, size_t k)
+{
+	d->running.v[k] = d->running.v[--d->running.n];
+}
+
+void children_reap(struct daemon *d)
+{
+	int status;
+	pid_t pid;
+	size_t k;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (k = 0; k < d->running.n; k++)
+			if (d->running.v[k].supervisor == pid && !d->running.v[k].adopted) {
+				struct running r = d->running.v[k];
+
+				take_out(d, k);
+				child_ended(d, r.live, r.action, r.attempt, status);
+				break;
+			}
+}
+
+void child_end(struct daemon *d, struct running *r)
+{
+	(void)d;
+	if (r->ending || r->supervisor <= 0)
+		return;
+	r->ending = true;
+	if (kill(r->supervisor, SIGTERM) < 0)
+		log_debug("cannot end supervisor %d: %s", r->supervisor, strerror(errno));
+}
+
+/* ---- adoption ---- */
+
+/* The supervisor is the parent of the action's main process, while that lives. */
+static pid_t find_supervisor(const struct attempt_process *p)
+{
+	unsigned long long start;
+	char path[32], name[32] = "";
+	pid_t parent, session;
+	int fd;
+
+	if (!same_boot(p) || !read_stat(p->pid, &parent, &session, &start) || start != p->start)
+		return 0;
+	snprintf(path, sizeof path, "/proc/%d/comm", parent);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		if (read(fd, name, sizeof name - 1) < 0)
+			name[0] = '\0';
+		close(fd);
+	}
+	return strncmp(name, "creel-run", 9) == 0 ? parent : 0;
+}
+
+void child_adopt(struct daemon *d, struct live *l, uint32_t action, const struct attempt_process *p)
+{
+	struct running r = {.live = l, .action = action, .attempt = l->exec->a[action].attempt, .pidfd = -1,
+			    .adopted = true};
+	struct epoll_event want = {.events = EPOLLIN};
+
+	r.supervisor = find_supervisor(p);
+	if (r.supervisor > 0) {
+		r.pidfd = (int)syscall(SYS_pidfd_open, r.supervisor, 0);
+		want.data.fd = r.pidfd;
+		if (r.pidfd >= 0)
+			epoll_ctl(d->epoll, EPOLL_CTL_ADD, r.pidfd, &want);
+	}
+	vec_push(&d->running, r);
+}
+
+static void adopted_over(struct daemon *d, size_t k)
+{
+	struct running r = d->running.v[k];
+
+	if (r.pidfd >= 0)
+		close(r.pidfd);
+	take_out(d, k);
+	child_ended(d, r.live, r.action, r.attempt, -1);
+}
+
+void child_adopted_ended(struct daemon *d, int pidfd)
+{
+	size_t k;
+
+	for (k = 0; k < d->running.n; k++)
+		if (d->running.v[k].pidfd == pidfd) {
+			adopted_over(d, k);
+			return;
+		}
+}
+
+/* Those whose supervisor is not known are looked at again and again; they are in their last moments. */
+void children_check_adopted(struct daemon *d)
+{
+	struct attempt_process p;
+	struct err e;
+	size_t k;
+
+	for (k = d->running.n; k-- > 0;) {
+		struct running *r = &d->running.v[k];
+
+		if (!r->adopted || r->pidfd >= 0)
+			continue;
+		if (r->live->exec->a[r->action].phase != PH_RUNNING || r->live->exec->a[r->action].attempt != r->attempt)
+			take_out(d, k);
+		else if (attempt_examine(&d->spool, r->live->exec->id, r->live->plan->actions[r->action].id, r->attempt,
+					 &p, &e) != ATTEMPT_LOCK_HELD)
+			adopted_over(d, k);
+	}
+}

@@ -1,0 +1,106 @@
+/*
+ * config.c - the configuration file: YAML, snake_case, checked against schemas/config.schema.json.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "codec/schema.h"
+#include "codec/source.h"
+#include "creeld/daemon.h"
+
+enum { CONFIG_MAX = 1024 * 1024 };
+
+static void set_defaults(struct config *c)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	*c = (struct config){
+	    .max_concurrency = cores > 0 ? (uint32_t)cores : 2,
+	    .rescan = 5000,
+	    .grace = 5000,
+	    .stdout_cap = 16 << 20,
+	    .stderr_cap = 16 << 20,
+	    .no_new_privs = true,
+	    .log_level = LOG_LEVEL_INFO,
+	};
+}
+
+static msec seconds(const json_t *v, msec otherwise)
+{
+	return v ? (msec)(json_number_value(v) * 1000) : otherwise;
+}
+
+static long long number(const json_t *v, long long otherwise)
+{
+	return v ? json_integer_value(v) : otherwise;
+}
+
+static void take(struct config *c, const json_t *root)
+{
+	static const char *const levels[] = {"error", "warning", "info", "debug"};
+	const char *level = json_string_value(json_object_get(root, "log_level"));
+	json_t *privs = json_object_get(root, "no_new_privs");
+	int k;
+
+	c->max_concurrency = (uint32_t)number(json_object_get(root, "max_concurrency"), c->max_concurrency);
+	c->rescan = seconds(json_object_get(root, "rescan_sec"), c->rescan);
+	c->grace = seconds(json_object_get(root, "grace_sec"), c->grace);
+	c->stdout_cap = number(json_object_get(root, "stdout_cap"), c->stdout_cap);
+	c->stderr_cap = number(json_object_get(root, "stderr_cap"), c->stderr_cap);
+	if (privs)
+		c->no_new_privs = json_is_true(privs);
+	for (k = 0; level && k < 4; k++)
+		if (strcmp(levels[k], level) == 0)
+			c->log_level = k;
+	c->env = json_incref(json_object_get(root, "env"));
+	c->spool = xstrdup_opt(json_string_value(json_object_get(root, "spool")));
+}
+
+static const char *raw(void *source, const char *pointer)
+{
+	return source_raw(source, pointer);
+}
+
+int config_load(struct config *c, const char *file, struct err *e)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+	struct diags errors = DIAGS_INIT;
+	struct source source = {0};
+	const struct schema *schema;
+
+	set_defaults(c);
+	if (!file)
+		return 0;
+	if (fs_read(AT_FDCWD, file, CONFIG_MAX, &text, e) < 0)
+		return -1;
+	if (source_parse(SOURCE_YAML, buf_str(&text), text.len, &source_plan_limits, &source, &errors) && source.root) {
+		schema = schema_builtin("config");
+		schema_text_fields(schema, source.root, raw, &source);
+		if (schema_check(schema, source.root, "", &errors))
+			take(c, source.root);
+	}
+	source_place_all(&source, &errors);
+	if (errors.n > 0)
+		err_set(e, EINVAL, "%s:%d:%d: %s: %s%s%s", file, errors.v[0].line, errors.v[0].column, errors.v[0].pointer,
+			errors.v[0].message, errors.v[0].suggestion ? "; " : "",
+			errors.v[0].suggestion ? errors.v[0].suggestion : "");
+	source_free(&source);
+	if (errors.n > 0) {
+		diags_free(&errors);
+		return -1;
+	}
+	return 0;
+}
+
+void config_free(struct config *c)
+{
+	free(c->spool);
+	json_decref(c->env);
+}

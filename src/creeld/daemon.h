@@ -1,0 +1,191 @@
+/*
+ * daemon.h - what creeld holds while it runs, and the modules around it.
+ *
+ * One thread runs the loop: it waits, gathers what arrived, lets the core decide, hands one job at a time to the
+ * flusher, and starts and ends supervisors.  Two helpers serve it: the watcher (inotify says where to look) and the
+ * flusher (writes and flushes).  Nothing here is truth: all of it can be rebuilt from the spool (recover.c).
+ *
+ *   wait ─→ intake, children, timers ─→ turn: decide ─→ job ─→ flusher ─→ perform: dispatch, end
+ *
+ * Invariants:
+ *   one job is in the flusher at most, and no execution's events are decided while its commit is in it;
+ *   an effect outside the spool (a start, a signal) happens only after its commit is durable;
+ *   running attempts are counted from the list of them, never by a counter that could leak.
+ */
+#ifndef CREEL_CREELD_DAEMON_H
+#define CREEL_CREELD_DAEMON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/heap.h"
+#include "base/map.h"
+#include "base/sha.h"
+#include "base/vec.h"
+#include "core/decide.h"
+#include "store/attempt.h"
+#include "store/spool.h"
+
+struct config {
+	char *spool;
+	uint32_t max_concurrency;
+	msec rescan;
+	msec grace;
+	long long stdout_cap, stderr_cap; /* bytes */
+	bool no_new_privs;
+	int log_level;
+	json_t *env; /* object of text: what every action's environment gets; owned */
+	bool drain;
+};
+
+enum input_kind { INPUT_RESULT, INPUT_LOST, INPUT_ADOPTED, INPUT_WITHDRAWN, INPUT_DECISION, INPUT_CONTROL };
+
+/* Something that happened to an execution, waiting for its turn. */
+struct input {
+	enum input_kind kind;
+	uint32_t action, attempt;
+	struct attempt_report report; /* RESULT */
+	char *reason;                 /* LOST */
+	struct request request;       /* DECISION, CONTROL: its pointers are owned by the fields below */
+	enum spool_dir dir;           /* where the file is */
+	char *file;                   /* its name there */
+	char *verb, *user, *comment;
+	json_t *by, *inputs;
+	long uid;
+};
+
+/* An execution that is not finished. */
+struct live {
+	uint32_t slot; /* its place in daemon.lives */
+	struct plan *plan;
+	struct exec *exec;
+	uint32_t seq;
+	char prev[SHA256_TAGGED];
+	uint32_t events_seq; /* commits whose lines were appended to events/ */
+	uint32_t events_flushed; /* and are known to be on disk */
+	bool dirty;          /* in daemon.dirty */
+	bool waiting_start;  /* in daemon.ready */
+	bool state_old;      /* in daemon.stale */
+	msec state_written;  /* monotonic */
+	msec state_cost;     /* of the last writing, ms */
+	msec deadline;       /* its entry in daemon.timers */
+	struct events out;   /* decided in this turn */
+	VEC(struct input) inputs;
+	VEC(uint32_t) queued; /* actions committed to and not handed to a supervisor; from queued_at on */
+	size_t queued_at;
+	bool queuing; /* in daemon.queue */
+};
+
+/* An attempt that a supervisor runs. */
+struct running {
+	struct live *live;
+	uint32_t action, attempt;
+	pid_t supervisor; /* 0: not known (adopted in its last moments) */
+	int pidfd;        /* adopted: becomes readable when the supervisor ends; else -1 */
+	bool adopted;
+	bool ending; /* TERM was sent */
+};
+
+struct flush_job;
+
+struct daemon {
+	struct config config;
+	const char *config_file;
+	struct spool spool;
+	int lock_fd;
+	int epoll, signals, watch_event, flush_event;
+	bool restored; /* the spool is a copy of the one that creeld.lock speaks of */
+
+	VEC(struct live *) lives; /* by slot; NULL where free */
+	struct map by_id;
+	uint32_t n_lives;
+	VEC(uint32_t) dirty; /* have inputs or timers */
+	VEC(uint32_t) ready; /* have actions that may start */
+	VEC(uint32_t) queue; /* have attempts for a supervisor */
+	VEC(uint32_t) stale; /* have a state.json that lags */
+	struct heap timers;
+
+	VEC(struct running) running;
+	msec dispatch_retry; /* monotonic: no supervisor could be started; again then; 0: all is well */
+
+	struct flush_job *job; /* in the flusher, or waiting to be tried again */
+	msec job_retry;        /* monotonic: when; 0: it is in the flusher */
+	char problem[400];     /* why nothing can be written; empty if it can */
+
+	unsigned scan; /* bits 1 << enum spool_dir: look there */
+	msec last_scan;
+	bool stop, reload;
+	bool any_failed; /* an execution that ended in this life did not complete */
+	uint64_t random;
+	json_t *later; /* dropped names that must wait: name -> what it looked like */
+	unsigned scan_number;
+	bool more_in_inbox;
+};
+
+/* config.c */
+int config_load(struct config *c, const char *file, struct err *e);
+void config_free(struct config *c);
+
+/* lives.c */
+struct live *live_add(struct daemon *d, struct plan *plan, struct exec *x);
+struct live *live_find(struct daemon *d, const char *id);
+void live_dirty(struct daemon *d, struct live *l);
+struct input *live_input(struct daemon *d, struct live *l, enum input_kind kind, uint32_t action);
+void input_free(struct input *in);
+void live_remove(struct daemon *d, struct live *l);
+void live_quarantine(struct daemon *d, const char *id, const char *reason);
+
+/* recover.c */
+int recover(struct daemon *d, struct err *e);
+/* Open a finished execution again, for a retry.  NULL: *e says why not. */
+struct live *recover_finished(struct daemon *d, const char *id, struct err *e);
+
+/* watch.c */
+int watch_start(struct daemon *d, struct err *e);
+unsigned watch_take(void); /* directories with news since the last call */
+
+/* intake.c, drops.c */
+void intake_scan(struct daemon *d, struct flush_job *j);
+bool intake_is_empty(struct daemon *d);
+/* Finish what an earlier daemon had claimed. */
+void intake_claims(struct daemon *d, struct flush_job *j);
+void drops_scan_confirm(struct daemon *d);
+void drops_scan_control(struct daemon *d);
+/* Is the dropped file whole: not open for writing, one link?  Remembers what must wait. */
+bool drop_is_ready(struct daemon *d, int dir, const char *name);
+/* Move a dropped file to rejected/ with its error file, and say so in events/. */
+void drop_reject(struct daemon *d, int dir, const char *name, const char *shown, json_t *report);
+json_t *drop_report(const char *file, const char *category, const char *message, const char *suggestion, long uid);
+json_t *person_of(long uid);
+
+/* children.c */
+int child_start(struct daemon *d, struct live *l, uint32_t action, struct err *e);
+/* An attempt's supervisor is gone: what came of it goes to the execution's inputs. */
+void child_ended(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt, int status);
+void children_reap(struct daemon *d);
+void child_adopt(struct daemon *d, struct live *l, uint32_t action, const struct attempt_process *p);
+void child_adopted_ended(struct daemon *d, int pidfd);
+void children_check_adopted(struct daemon *d);
+void child_end(struct daemon *d, struct running *r);
+void child_kill_survivors(struct daemon *d, const struct attempt_process *p);
+
+/* spec.c: the specification of an attempt for creel-run. -1: *error is why it cannot be made */
+int spec_make(struct daemon *d, struct live *l, uint32_t action, struct buf *spec, struct err *e);
+
+/* turn.c */
+void turn(struct daemon *d);
+msec turn_deadline(struct daemon *d); /* wall clock, or 0 */
+
+/* dispatch.c */
+void dispatch(struct daemon *d);
+
+/* flush.c */
+int flusher_start(struct daemon *d, struct err *e);
+void flusher_done(struct daemon *d); /* the job's answer has come */
+void flusher_retry(struct daemon *d);
+void flusher_finish(struct daemon *d); /* wait for the job in hand; at exit */
+
+#endif

@@ -1,0 +1,375 @@
+/*
+ * drops.c - what people drop into confirm/ and control/, and what becomes of drops that cannot be used.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "codec/schema.h"
+#include "codec/source.h"
+#include "creeld/daemon.h"
+#include "store/admit.h"
+
+/* ---- is it whole? ---- */
+
+static bool seen_before(struct daemon *d, const char *name, const char *look)
+{
+	json_t *old = json_object_get(d->later, name);
+	bool same = old && strcmp(json_string_value(json_object_get(old, "look")), look) == 0 &&
+		    json_integer_value(json_object_get(old, "scan")) < (json_int_t)d->scan_number;
+
+	if (same) {
+		json_object_del(d->later, name);
+		return true;
+	}
+	if (!old || strcmp(json_string_value(json_object_get(old, "look")), look) != 0) {
+		if (json_object_size(d->later) > 10000)
+			json_object_clear(d->later); /* they are looked at anew: only time is lost */
+		json_object_set_new(d->later, name,
+				    json_pack("{s:s, s:I}", "look", look, "scan", (json_int_t)d->scan_number));
+	}
+	return false;
+}
+
+bool drop_is_ready(struct daemon *d, int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+	char look[120];
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return errno != ENOENT; /* a link or unreadable: whoever takes it says so */
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return true;
+	}
+	snprintf(look, sizeof look, "%lld %lld.%09ld %lu", (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+		 st.st_mtim.tv_nsec, (unsigned long)st.st_nlink);
+	if (st.st_nlink > 1) {
+		close(fd);
+		return seen_before(d, name, look);
+	}
+	/* A read lease is refused while anybody has the file open for writing. */
+	r = fcntl(fd, F_SETLEASE, F_RDLCK);
+	if (r == 0) {
+		fcntl(fd, F_SETLEASE, F_UNLCK);
+		close(fd);
+		return true;
+	}
+	r = errno;
+	close(fd);
+	if (r == EAGAIN)
+		return false;
+	return seen_before(d, name, look);
+}
+
+/* ---- refusing ---- */
+
+json_t *drop_report(const char *file, const char *category, const char *message, const char *suggestion, long uid)
+{
+	struct diags one = DIAGS_INIT;
+	json_t *report;
+
+	diag_add(&one, "", xstrdup_opt(suggestion), "%s", message);
+	report = admit_report(file, &one, category, clock_wall(), uid);
+	diags_free(&one);
+	return report;
+}
+
+static void tell_rejected(struct daemon *d, const char *kept, const json_t *report)
+{
+	char when[CLOCK_TEXT];
+	json_t *line = json_object();
+	AUTO_FREE char *text = NULL, *day = NULL;
+	AUTO_BUF struct buf bytes = BUF_INIT;
+	struct err e;
+	int fd;
+
+	clock_format(clock_wall(), when);
+	json_object_set_new(line, "type", json_string("plan.rejected"));
+	json_object_set_new(line, "at", json_string(when));
+	json_object_set_new(line, "rejected", json_string(kept));
+	json_object_update_missing(line, (json_t *)report);
+	json_object_del(line, "errors");
+	text = json_dumps(line, JSON_COMPACT);
+	json_decref(line);
+	day = xasprintf("%.10s.jsonl", when);
+	fd = openat(d->spool.fd[SPOOL_EVENTS], day, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+	buf_printf(&bytes, "%s\n", text);
+	if (fd < 0 || fs_write_all(fd, bytes.p, bytes.len, &e) < 0)
+		log_error("cannot write events/%s", day);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* TIMESTAMP-NAME, and a number where that is taken. */
+static char *kept_name(const char *shown, unsigned try)
+{
+	char when[CLOCK_TEXT], stamp[20];
+	AUTO_BUF struct buf safe = BUF_INIT;
+
+	clock_format(clock_wall(), when);
+	snprintf(stamp, sizeof stamp, "%.4s%.2s%.2sT%.2s%.2s%.2s%.3sZ", when, when + 5, when + 8, when + 11, when + 14,
+		 when + 17, when + 20);
+	text_escape(&safe, shown, strlen(shown));
+	return try ? xasprintf("%s.%u-%.180s", stamp, try, safe.p) : xasprintf("%s-%.180s", stamp, safe.p);
+}
+
+void drop_reject(struct daemon *d, int dir, const char *name, const char *shown, json_t *report)
+{
+	AUTO_FREE char *kept = NULL, *error_name = NULL, *text = NULL;
+	struct err e = {0};
+	unsigned try;
+
+	for (try = 0; try < 1000; try++) {
+		free(kept);
+		kept = kept_name(shown, try);
+		if (!name) { /* nothing to move: the file stays where it is */
+			if (!fs_exists(d->spool.fd[SPOOL_REJECTED], kept))
+				break;
+			continue;
+		}
+		if (syscall(SYS_renameat2, dir, name, d->spool.fd[SPOOL_REJECTED], kept, 1 /* RENAME_NOREPLACE */) == 0)
+			break;
+		if (errno == EINVAL || errno == ENOSYS) { /* a file system that cannot refuse to replace */
+			if (!fs_exists(d->spool.fd[SPOOL_REJECTED], kept) &&
+			    renameat(dir, name, d->spool.fd[SPOOL_REJECTED], kept) == 0)
+				break;
+		} else if (errno != EEXIST) {
+			log_error("cannot move %s to rejected/: %s; it stays where it is", shown, strerror(errno));
+			json_decref(report);
+			return;
+		}
+	}
+	json_object_set_new(report, "kept", json_string(kept));
+	text = json_dumps(report, JSON_INDENT(2));
+	error_name = xasprintf("%s.error.json", kept);
+	if (fs_publish(d->spool.fd[SPOOL_REJECTED], error_name, text, strlen(text), 0, &e) < 0)
+		log_error("cannot write rejected/%s: %s", error_name, e.text);
+	log_warn("rejected %s: %s (see rejected/%s)", shown,
+		 json_string_value(json_object_get(report, "message")), error_name);
+	tell_rejected(d, kept, report);
+	json_decref(report);
+}
+
+/* ---- reading a decision or an order ---- */
+
+static const char *translate(const char *verb)
+{
+	if (strcmp(verb, "continue") == 0)
+		return "approve";
+	if (strcmp(verb, "abort") == 0)
+		return "reject";
+	return verb;
+}
+
+/* The file's content, checked; NULL on success, else the report for rejected/. */
+static json_t *read_content(struct daemon *d, int dir, const char *name, const char *schema, struct input *in,
+			    msec *changed)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+	struct diags errors = DIAGS_INIT;
+	struct source source = {0};
+	struct err e = {0};
+	struct stat st = {0};
+	enum fs_drop taken = fs_read_dropped(dir, name, source_small_limits.bytes, &text, &st, &e);
+	json_t *report = NULL, *inputs;
+
+	(void)d;
+	if (taken != FS_DROP_OK)
+		return drop_report(name, "validation_failed",
+				   taken == FS_DROP_TOO_BIG ? "it is larger than the 64 KiB that are read"
+				   : taken == FS_DROP_FAILED ? e.text
+							     : "it is not a regular file with one link",
+				   "an empty file is enough", -1);
+	in->uid = st.st_uid;
+	in->by = person_of(st.st_uid);
+	in->user = xstrdup(json_string_value(json_object_get(in->by, "user")));
+	*changed = (msec)st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000;
+	if (text.len == 0)
+		return NULL;
+	if (source_parse(SOURCE_YAML, text.p, text.len, &source_small_limits, &source, &errors) && source.root &&
+	    !json_is_null(source.root) && schema_check(schema_builtin(schema), source.root, "", &errors)) {
+		const char *comment = json_string_value(json_object_get(source.root, "comment"));
+		const char *reason = json_string_value(json_object_get(source.root, "reason"));
+
+		in->comment = xstrdup_opt(comment ? comment : reason);
+		inputs = json_object_get(json_object_get(source.root, "modifications"), "inputs");
+		if (!inputs)
+			inputs = json_object_get(source.root, "inputs");
+		in->inputs = json_incref(inputs);
+	}
+	if (errors.n > 0) {
+		source_place_all(&source, &errors);
+		report = admit_report(name, &errors, "validation_failed", clock_wall(), st.st_uid);
+	}
+	source_free(&source);
+	diags_free(&errors);
+	return report;
+}
+
+static void forget(struct input *in)
+{
+	input_free(in);
+}
+
+static struct live *find_execution(struct daemon *d, const char *id, const char *verb, struct err *e)
+{
+	struct live *l = live_find(d, id);
+	char path[SPOOL_PATH_MAX];
+
+	if (l)
+		return l;
+	spool_execution_path(id, path);
+	if (!fs_exists(d->spool.fd[SPOOL_ROOT], path)) {
+		err_set(e, ENOENT, "there is no execution %s", id);
+		return NULL;
+	}
+	if (strcmp(verb, "retry") == 0)
+		return recover_finished(d, id, e);
+	err_set(e, EALREADY, "execution %s has ended", id);
+	return NULL;
+}
+
+/* Take one file apart and put it among its execution's inputs.  dir is where it lies, shown its name below spool. */
+static void take(struct daemon *d, enum spool_dir where, int dir, const char *name, const char *shown)
+{
+	char copy[SPOOL_PATH_MAX], *id, *action, *verb;
+	enum input_kind kind = where == SPOOL_CONTROL ? INPUT_CONTROL : INPUT_DECISION;
+	struct input in = {.kind = kind, .action = NO_ACTION, .dir = where}, *queued;
+	struct live *l = NULL;
+	struct err e = {0};
+	json_t *report;
+	msec changed = 0;
+
+	if (strlen(name) >= sizeof copy)
+		return;
+	strcpy(copy, name);
+	report = read_content(d, dir, name, kind == INPUT_CONTROL ? "control" : "decision", &in, &changed);
+	if (!report && (!spool_split_name(copy, &id, &action, &verb) || strchr(verb, '.'))) {
+		report = drop_report(shown, "validation_failed", "its name is not of the form ID.ACTION.VERB or ID.VERB",
+				     kind == INPUT_CONTROL ? "for example: touch control/ID.cancel"
+							   : "for example: touch confirm/ID.ACTION.approve",
+				     in.uid);
+	}
+	if (!report && kind == INPUT_DECISION && !action)
+		report = drop_report(shown, "validation_failed", "its name has no action: ID.ACTION.VERB", NULL, in.uid);
+	if (!report && !(l = find_execution(d, id, translate(verb), &e)))
+		report = drop_report(shown, "validation_failed", e.text, NULL, in.uid);
+	if (!report && action && (in.action = plan_find(l->plan, action)) == NO_ACTION)
+		report = drop_report(shown, "validation_failed", "the execution has no action of that name", NULL, in.uid);
+	if (report) {
+		forget(&in);
+		if (where != SPOOL_CONFIRM_BY)
+			drop_reject(d, dir, name, name, report);
+		else
+			drop_reject(d, -1, NULL, shown, report);
+		return;
+	}
+	in.request.changed = changed;
+	in.verb = xstrdup(translate(verb));
+	in.file = xstrdup(shown);
+	queued = live_input(d, l, kind, in.action);
+	*queued = in;
+}
+
+static DIR *open_scan(int fd, const char *name)
+{
+	int copy = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *handle = copy < 0 ? NULL : fdopendir(copy);
+
+	if (!handle && copy >= 0)
+		close(copy);
+	return handle;
+}
+
+static void scan(struct daemon *d, enum spool_dir where)
+{
+	DIR *handle = open_scan(d->spool.fd[where], ".");
+	struct dirent *entry;
+
+	while (handle && (entry = readdir(handle))) {
+		const char *name = entry->d_name;
+
+		if (spool_ignored_name(name))
+			continue;
+		if (where == SPOOL_CONFIRM && (strcmp(name, "by") == 0 || text_ends_with(name, ".request.json")))
+			continue;
+		if (drop_is_ready(d, d->spool.fd[where], name))
+			take(d, where, d->spool.fd[where], name, name);
+	}
+	if (handle)
+		closedir(handle);
+}
+
+/* ---- confirm/by/USER ---- */
+
+/* Is this directory USER's alone to write? */
+static bool belongs_to(int fd, const char *user)
+{
+	char space[4096];
+	struct passwd pw, *found = NULL;
+	struct stat st;
+
+	if (getpwnam_r(user, &pw, space, sizeof space, &found) != 0 || !found || fstat(fd, &st) < 0)
+		return false;
+	return st.st_uid == pw.pw_uid && !(st.st_mode & 0022);
+}
+
+static void scan_person(struct daemon *d, const char *user)
+{
+	DIR *handle = open_scan(d->spool.fd[SPOOL_CONFIRM_BY], user);
+	struct dirent *entry;
+
+	if (!handle)
+		return;
+	if (!belongs_to(dirfd(handle), user)) {
+		closedir(handle);
+		return;
+	}
+	while ((entry = readdir(handle))) {
+		AUTO_FREE char *shown = xasprintf("%s/%s", user, entry->d_name);
+		AUTO_FREE char *key = NULL;
+		struct stat st;
+
+		if (spool_ignored_name(entry->d_name) || fstatat(dirfd(handle), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		/* These stay where they are: each change is looked at once. */
+		key = xasprintf("by/%s %lld.%09ld", shown, (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+		if (json_object_get(d->later, key) || !drop_is_ready(d, dirfd(handle), entry->d_name))
+			continue;
+		json_object_set_new(d->later, key, json_true());
+		take(d, SPOOL_CONFIRM_BY, dirfd(handle), entry->d_name, shown);
+	}
+	closedir(handle);
+}
+
+void drops_scan_confirm(struct daemon *d)
+{
+	DIR *handle = open_scan(d->spool.fd[SPOOL_CONFIRM_BY], ".");
+	struct dirent *entry;
+
+	scan(d, SPOOL_CONFIRM);
+	while (handle && (entry = readdir(handle)))
+		if (entry->d_name[0] != '.')
+			scan_person(d, entry->d_name);
+	if (handle)
+		closedir(handle);
+}
+
+void drops_scan_control(struct daemon *d)
+{
+	scan(d, SPOOL_CONTROL);
+}

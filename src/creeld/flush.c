@@ -1,0 +1,198 @@
+/*
+ * flush.c - the flusher: a thread that runs one job at a time, so that other people's dirty pages delay no deadline.
+ */
+#include "creeld/flush.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "creeld/perform.h"
+
+enum { RETRY_MS = 1000 };
+
+static struct {
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;
+	const struct spool *spool;
+	struct flush_job *job; /* to do */
+	bool busy;
+	int answer; /* what flush_run returned */
+	int event;
+} flusher = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+static void *run(void *unused)
+{
+	(void)unused;
+	pthread_mutex_lock(&flusher.mutex);
+	for (;;) {
+		uint64_t one = 1;
+
+		while (!flusher.job)
+			pthread_cond_wait(&flusher.wake, &flusher.mutex);
+		pthread_mutex_unlock(&flusher.mutex);
+		flusher.answer = flush_run(flusher.spool, flusher.job);
+		pthread_mutex_lock(&flusher.mutex);
+		flusher.job = NULL;
+		flusher.busy = false;
+		pthread_cond_broadcast(&flusher.wake);
+		if (write(flusher.event, &one, sizeof one) < 0) {
+			/* an eventfd that is full has already been written to */
+		}
+	}
+	return NULL;
+}
+
+int flusher_start(struct daemon *d, struct err *e)
+{
+	pthread_t thread;
+	int r;
+
+	d->flush_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (d->flush_event < 0)
+		return err_sys(e, errno, "cannot make an eventfd");
+	flusher.spool = &d->spool;
+	flusher.event = d->flush_event;
+	r = pthread_create(&thread, NULL, run, NULL);
+	if (r)
+		return err_sys(e, r, "cannot start the flusher");
+	pthread_detach(thread);
+	return 0;
+}
+
+struct flush_job *flush_job_new(void)
+{
+	return xcalloc(1, sizeof(struct flush_job));
+}
+
+bool flush_job_is_empty(const struct flush_job *j)
+{
+	return j->commits.n + j->admissions.n + j->files.n + j->states.n == 0 && j->events.len == 0;
+}
+
+static void hand_over(struct daemon *d)
+{
+	d->job_retry = 0;
+	pthread_mutex_lock(&flusher.mutex);
+	flusher.job = d->job;
+	flusher.busy = true;
+	pthread_cond_broadcast(&flusher.wake);
+	pthread_mutex_unlock(&flusher.mutex);
+}
+
+void flush_submit(struct daemon *d, struct flush_job *j)
+{
+	d->job = j;
+	hand_over(d);
+}
+
+void flusher_retry(struct daemon *d)
+{
+	if (d->job && d->job_retry && clock_mono() >= d->job_retry)
+		hand_over(d);
+}
+
+static void job_free(struct flush_job *j)
+{
+	size_t k;
+
+	for (k = 0; k < j->commits.n; k++) {
+		free(j->commits.v[k].text);
+		events_free(&j->commits.v[k].events);
+	}
+	for (k = 0; k < j->admissions.n; k++) {
+		struct flush_admission *a = &j->admissions.v[k];
+
+		free(a->ext);
+		free(a->source);
+		free(a->plan);
+		free(a->commit);
+		events_free(&a->events);
+	}
+	for (k = 0; k < j->files.n; k++) {
+		free(j->files.v[k].from);
+		free(j->files.v[k].to);
+		free(j->files.v[k].text);
+	}
+	for (k = 0; k < j->states.n; k++)
+		free(j->states.v[k].text);
+	vec_free(&j->commits);
+	vec_free(&j->admissions);
+	vec_free(&j->files);
+	vec_free(&j->states);
+	buf_free(&j->events);
+	free(j);
+}
+
+/* Operators find the reason in three places: the log, problem.json (creel status), and events/ once it can be
+ * written again. */
+static void job_failed(struct daemon *d)
+{
+	const char *why = d->job->error.text;
+
+	if (strcmp(d->problem, why) != 0) {
+		AUTO_BUF struct buf text = BUF_INIT;
+		char when[CLOCK_TEXT];
+
+		log_error("cannot write to the spool: %s; nothing new starts, what runs goes on, trying again every second",
+			  why);
+		clock_format(clock_wall(), when);
+		buf_printf(&text, "{\"since\":\"%s\",\"message\":", when);
+		buf_json_string(&text, why, strlen(why));
+		buf_puts(&text, "}\n");
+		fs_publish(d->spool.fd[SPOOL_ROOT], "problem.json", text.p, text.len, 0, NULL);
+	}
+	snprintf(d->problem, sizeof d->problem, "%s", why);
+	d->job_retry = clock_mono() + RETRY_MS;
+}
+
+static void job_succeeded(struct daemon *d)
+{
+	struct flush_job *j = d->job;
+
+	if (d->problem[0]) {
+		log_warn("the spool can be written again (it was: %s); going on", d->problem);
+		unlinkat(d->spool.fd[SPOOL_ROOT], "problem.json", 0);
+		d->problem[0] = '\0';
+	}
+	d->job = NULL;
+	perform(d, j);
+	job_free(j);
+}
+
+void flusher_done(struct daemon *d)
+{
+	uint64_t n;
+	bool busy;
+
+	if (read(d->flush_event, &n, sizeof n) < 0)
+		return;
+	pthread_mutex_lock(&flusher.mutex);
+	busy = flusher.busy;
+	pthread_mutex_unlock(&flusher.mutex);
+	if (busy || !d->job)
+		return;
+	if (flusher.answer < 0)
+		job_failed(d);
+	else
+		job_succeeded(d);
+}
+
+void flusher_finish(struct daemon *d)
+{
+	if (!d->job)
+		return;
+	pthread_mutex_lock(&flusher.mutex);
+	while (flusher.busy)
+		pthread_cond_wait(&flusher.wake, &flusher.mutex);
+	pthread_mutex_unlock(&flusher.mutex);
+	/* Its effects are left to the next daemon, which finds them in the journal. */
+	job_free(d->job);
+	d->job = NULL;
+}

@@ -1,0 +1,79 @@
+/*
+ * flush.h - a job for the flusher: everything that one turn writes, in the order that keeps the promises.
+ *
+ *   1. write      commits under temporary names; new executions under tmp/ID/new
+ *   2. flush      their bytes
+ *   3. place      rename commits into journals; link active/ID; rename new executions into place
+ *   4. flush      the directories
+ *      ── from here on it happened ──
+ *   5. show       requests into confirm/, answered ones and obeyed control files away
+ *   6. tell       append to events/
+ *   7. fold       state.json
+ *   8. flush      (only if executions ended) events/ and state.json
+ *   9. forget     active/ID of ended executions, claims of new ones
+ *
+ * A step that fails leaves the job where it is; it is tried again, from step 1 with fresh files if it had not
+ * happened yet, because a descriptor whose flush failed cannot be trusted again.  Steps 5 to 9 can be repeated.
+ */
+#ifndef CREEL_CREELD_FLUSH_H
+#define CREEL_CREELD_FLUSH_H
+
+#include "creeld/daemon.h"
+#include "model/event.h"
+
+struct flush_commit {
+	struct live *live;
+	uint32_t seq;
+	char *text;
+	size_t n;
+	struct events events; /* for performing them afterwards */
+};
+
+struct flush_admission {
+	struct live *live;
+	char *ext;
+	char *source, *plan, *commit;
+	size_t source_n, plan_n, commit_n;
+	struct events events; /* of the first commit */
+	bool placed;
+};
+
+/* Move or remove or publish one file of the spool. */
+struct flush_file {
+	char *from;   /* relative to the spool; NULL: text is published instead */
+	char *to;     /* NULL: from is removed */
+	char *text;   /* owned */
+};
+
+struct flush_state {
+	struct live *live;
+	char id[UUID_TEXT];
+	char *text;
+	size_t n;
+	bool final;
+};
+
+enum flush_step { FLUSH_WRITE, FLUSH_SHOW, FLUSH_TELL, FLUSH_FOLD, FLUSH_SYNC_ENDS, FLUSH_FORGET, FLUSH_DONE };
+
+struct flush_job {
+	VEC(struct flush_commit) commits;
+	VEC(struct flush_admission) admissions;
+	VEC(struct flush_file) files;
+	VEC(struct flush_state) states;
+	struct buf events; /* lines, all of one day */
+	char day[11];
+	enum flush_step step; /* where to go on */
+	size_t at;            /* in the step's list */
+	bool wide;            /* many files: one syncfs instead of a flush for each */
+	struct err error;     /* why it stopped */
+};
+
+struct flush_job *flush_job_new(void);
+bool flush_job_is_empty(const struct flush_job *j);
+/* Hand the job over; it becomes d->job. */
+void flush_submit(struct daemon *d, struct flush_job *j);
+
+/* flush_write.c: do what is left of the job; 0 when it is done, -1 with j->error. */
+int flush_run(const struct spool *s, struct flush_job *j);
+
+#endif

@@ -1,0 +1,347 @@
+/*
+ * intake.c - plans from the inbox: claimed, read, judged, admitted.
+ *
+ *   inbox/NAME ──rename──→ tmp/ID/claim.EXT ──→ tmp/ID/new/ … ──rename──→ executions/DAY/ID
+ *                                           └─→ rejected/TIME-NAME, and .error.json
+ *
+ * A claim found at start is finished by the same code: where the execution is in place it is dropped, else it is
+ * judged again.  So a plan is never run twice and never forgotten.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "codec/commit.h"
+#include "codec/definitions.h"
+#include "codec/source.h"
+#include "creeld/flush.h"
+#include "store/admit.h"
+
+enum { BATCH = 128 }; /* plans taken in one turn: a flood must not keep results and deadlines waiting */
+
+json_t *person_of(long uid)
+{
+	char space[4096];
+	struct passwd pw, *found = NULL;
+	json_t *by = json_object();
+
+	json_object_set_new(by, "uid", json_integer(uid));
+	if (getpwuid_r((uid_t)uid, &pw, space, sizeof space, &found) == 0 && found)
+		json_object_set_new(by, "user", json_string(pw.pw_name));
+	else
+		json_object_set_new(by, "user", json_sprintf("%ld", uid));
+	return by;
+}
+
+static const char *extension_of(const char *name)
+{
+	static const char *const known[] = {"yaml", "yml", "json"};
+	const char *dot = strrchr(name, '.');
+	size_t k;
+
+	for (k = 0; dot && k < sizeof known / sizeof *known; k++)
+		if (strcmp(dot + 1, known[k]) == 0)
+			return known[k];
+	return NULL;
+}
+
+/* ---- judging a claim ---- */
+
+static json_t *accepted_data(const struct plan *p, const char *name, const struct buf *text, json_t *by)
+{
+	char sum[SHA256_HEX];
+	json_t *data = json_object();
+
+	sha256_hex(text->p, text->len, sum);
+	json_object_set_new(data, "planId", json_string(p->id));
+	json_object_set_new(data, "name", json_string(p->name));
+	if (p->key)
+		json_object_set_new(data, "planKey", json_string(p->key));
+	json_object_set_new(data, "actions", json_integer(p->n));
+	json_object_set_new(data, "source", json_pack("{s:s, s:I, s:s}", "file", name, "size", (json_int_t)text->len,
+						     "checksum", sum));
+	json_object_set(data, "by", by);
+	return data;
+}
+
+/* The execution's first commit, and with it the first starts, are part of its admission. */
+static void admit(struct daemon *d, const char *id, const char *ext, const char *name, struct buf *text,
+		  struct admitted *a, json_t *by, msec now, struct flush_job *j)
+{
+	struct flush_admission fa = {.ext = xstrdup(ext)};
+	struct commit c = {.seq = 1, .at = now};
+	struct buf bytes = BUF_INIT;
+	struct exec *x = exec_new(a->plan, id);
+	struct live *l = live_add(d, a->plan, x);
+	struct turn t = {.now = now, .random = d->random += 0x9e3779b97f4a7c15u, .out = &c.events,
+			 .check_inputs = definition_check_inputs};
+	char when[CLOCK_TEXT];
+
+	core_begin(x, &t, accepted_data(a->plan, name, text, by));
+	fa.live = l;
+	fa.plan = json_dumps(a->canonical, JSON_INDENT(2));
+	fa.plan_n = strlen(fa.plan);
+	sha256_tagged(fa.plan, fa.plan_n, c.prev);
+	commit_encode(&bytes, l->plan, &c);
+	commit_event_lines(&j->events, l->plan, id, &c);
+	fa.commit_n = bytes.len;
+	fa.commit = buf_steal(&bytes);
+	fa.source_n = text->len;
+	fa.source = buf_steal(text);
+	fa.events = c.events;
+	l->seq = 1;
+	sha256_tagged(fa.commit, fa.commit_n, l->prev);
+	clock_format(now, when);
+	memcpy(j->day, when, 10);
+	vec_push(&j->admissions, fa);
+	live_dirty(d, l);
+	log_info("accepted %s as execution %s \"%s\" (%u actions)", name, id, l->plan->name, l->plan->n);
+}
+
+static json_t *why_not(enum fs_drop taken, const char *name, const struct err *e)
+{
+	AUTO_FREE char *text = NULL;
+
+	switch (taken) {
+	case FS_DROP_KIND:
+		return drop_report(name, "validation_failed", "it is not a regular file",
+				   "drop the file itself, not a link, directory, FIFO or device", -1);
+	case FS_DROP_LINKS:
+		return drop_report(name, "validation_failed", "it has more than one link, so that others could change it",
+				   "drop a copy", -1);
+	case FS_DROP_TOO_BIG:
+		text = xasprintf("it is larger than the %zu bytes that a plan may have", source_plan_limits.bytes);
+		return drop_report(name, "validation_failed", text, "split the plan", -1);
+	default:
+		return drop_report(name, "validation_failed", e->text[0] ? e->text : "it cannot be read", NULL, -1);
+	}
+}
+
+static void remove_claim_dir(struct daemon *d, const char *id)
+{
+	struct err e;
+
+	if (fs_remove_tree(d->spool.fd[SPOOL_TMP], id, &e) < 0)
+		log_warn("cannot clear tmp/%s: %s", id, e.text);
+}
+
+static void judge(struct daemon *d, const char *id, const char *ext, const char *name, struct flush_job *j)
+{
+	AUTO_FREE char *claim = xasprintf("%s/claim.%s", id, ext);
+	AUTO_BUF struct buf text = BUF_INIT;
+	struct diags errors = DIAGS_INIT;
+	msec now = clock_wall();
+	struct admitted a;
+	struct err e = {0};
+	struct stat st;
+	enum fs_drop taken;
+	json_t *by;
+
+	taken = fs_read_dropped(d->spool.fd[SPOOL_TMP], claim, source_plan_limits.bytes, &text, &st, &e);
+	if (taken == FS_DROP_GONE) {
+		remove_claim_dir(d, id);
+		return;
+	}
+	if (taken != FS_DROP_OK) {
+		drop_reject(d, d->spool.fd[SPOOL_TMP], claim, name, why_not(taken, name, &e));
+		remove_claim_dir(d, id);
+		return;
+	}
+	by = person_of(st.st_uid);
+	if (admit_plan(claim, buf_str(&text), text.len, by, now, &a, &errors)) {
+		admit(d, id, ext, name, &text, &a, by, now, j);
+		json_decref(a.canonical);
+	} else {
+		drop_reject(d, d->spool.fd[SPOOL_TMP], claim, name,
+			    admit_report(name, &errors, "validation_failed", now, st.st_uid));
+		remove_claim_dir(d, id);
+	}
+	json_decref(by);
+	diags_free(&errors);
+}
+
+/* ---- the inbox ---- */
+
+static void take(struct daemon *d, const char *name, struct flush_job *j)
+{
+	const char *ext = extension_of(name);
+	char id[UUID_TEXT], claim[SPOOL_PATH_MAX];
+	struct err e;
+
+	if (!text_is_utf8(name, strlen(name))) {
+		drop_reject(d, d->spool.fd[SPOOL_INBOX], name, name,
+			    drop_report("(unprintable)", "validation_failed", "its name is not UTF-8", "rename it", -1));
+		return;
+	}
+	if (!ext) {
+		drop_reject(d, d->spool.fd[SPOOL_INBOX], name, name,
+			    drop_report(name, "validation_failed", "its name does not end in .yaml, .yml or .json",
+					"rename it and drop it again", -1));
+		return;
+	}
+	uuid_v7(clock_wall(), id);
+	if (fs_mkdir(d->spool.fd[SPOOL_TMP], id, 0700, &e) < 0) {
+		log_error("cannot take %s from the inbox: %s; it stays there until the next scan", name, e.text);
+		return;
+	}
+	snprintf(claim, sizeof claim, "%s/claim.%s", id, ext);
+	if (renameat(d->spool.fd[SPOOL_INBOX], name, d->spool.fd[SPOOL_TMP], claim) < 0) {
+		if (errno != ENOENT)
+			log_error("cannot claim %s: %s; it stays in the inbox until the next scan", name, strerror(errno));
+		unlinkat(d->spool.fd[SPOOL_TMP], id, AT_REMOVEDIR);
+		return;
+	}
+	judge(d, id, ext, name, j);
+}
+
+static DIR *open_scan(int fd)
+{
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *handle = copy < 0 ? NULL : fdopendir(copy);
+
+	if (!handle && copy >= 0)
+		close(copy);
+	return handle;
+}
+
+static void scan_inbox(struct daemon *d, struct flush_job *j)
+{
+	DIR *handle = open_scan(d->spool.fd[SPOOL_INBOX]);
+	struct dirent *entry;
+	unsigned taken = 0;
+
+	if (!handle) {
+		log_error("cannot read the inbox: %s; trying again at the next scan", strerror(errno));
+		return;
+	}
+	d->more_in_inbox = false;
+	while ((entry = readdir(handle))) {
+		if (spool_ignored_name(entry->d_name) || !drop_is_ready(d, d->spool.fd[SPOOL_INBOX], entry->d_name))
+			continue;
+		if (taken++ == BATCH) {
+			d->more_in_inbox = true;
+			break;
+		}
+		take(d, entry->d_name, j);
+	}
+	closedir(handle);
+}
+
+bool intake_is_empty(struct daemon *d)
+{
+	DIR *handle = open_scan(d->spool.fd[SPOOL_INBOX]);
+	struct dirent *entry;
+	bool empty = true;
+
+	while (handle && empty && (entry = readdir(handle)))
+		empty = spool_ignored_name(entry->d_name);
+	if (handle)
+		closedir(handle);
+	return empty;
+}
+
+/* A result that an orphaned supervisor announces: its attempt's directory holds the truth. */
+static void scan_results(struct daemon *d)
+{
+	DIR *handle = open_scan(d->spool.fd[SPOOL_RESULTS]);
+	struct dirent *entry;
+
+	while (handle && (entry = readdir(handle))) {
+		char name[SPOOL_PATH_MAX], *id, *action, *rest;
+		struct live *l;
+		uint32_t i;
+
+		if (spool_ignored_name(entry->d_name) || strlen(entry->d_name) >= sizeof name)
+			continue;
+		strcpy(name, entry->d_name);
+		if (spool_split_name(name, &id, &action, &rest) && action && (l = live_find(d, id)) &&
+		    (i = plan_find(l->plan, action)) != NO_ACTION && l->exec->a[i].phase == PH_RUNNING)
+			child_ended(d, l, i, (uint32_t)strtoul(rest, NULL, 10), -1);
+		unlinkat(d->spool.fd[SPOOL_RESULTS], entry->d_name, 0);
+	}
+	if (handle)
+		closedir(handle);
+}
+
+void intake_scan(struct daemon *d, struct flush_job *j)
+{
+	unsigned scan = d->scan | watch_take();
+	msec now = clock_mono();
+
+	d->scan = 0;
+	if (now - d->last_scan >= d->config.rescan) {
+		scan = ~0u;
+		d->last_scan = now;
+	}
+	if (scan)
+		d->scan_number++;
+	if ((scan & (1u << SPOOL_INBOX)) || d->more_in_inbox)
+		scan_inbox(d, j);
+	if (scan & (1u << SPOOL_RESULTS))
+		scan_results(d);
+	if (scan & ((1u << SPOOL_CONFIRM) | (1u << SPOOL_CONFIRM_BY)))
+		drops_scan_confirm(d);
+	if (scan & (1u << SPOOL_CONTROL))
+		drops_scan_control(d);
+}
+
+/* ---- claims of an earlier daemon ---- */
+
+static void finish_claim(struct daemon *d, const char *id, struct flush_job *j)
+{
+	static const char *const exts[] = {"yaml", "yml", "json"};
+	char path[SPOOL_PATH_MAX], link[SPOOL_PATH_MAX];
+	AUTO_FREE char *target = NULL;
+	size_t k;
+
+	spool_execution_path(id, path);
+	if (fs_exists(d->spool.fd[SPOOL_ROOT], path)) {
+		/* It is in place; what may be missing after a power cut is the link that makes it active.  One that
+		 * has ended already is unlinked again by recovery. */
+		spool_active_path(id, link);
+		target = xasprintf("../%s", path);
+		if (symlinkat(target, d->spool.fd[SPOOL_ROOT], link) < 0 && errno != EEXIST)
+			log_error("cannot link %s: %s", link, strerror(errno));
+		else if (fsync(d->spool.fd[SPOOL_ACTIVE]) == 0)
+			remove_claim_dir(d, id);
+		return;
+	}
+	/* A link to what never came into place must not stay. */
+	spool_active_path(id, link);
+	unlinkat(d->spool.fd[SPOOL_ROOT], link, 0);
+	for (k = 0; k < sizeof exts / sizeof *exts; k++) {
+		AUTO_FREE char *claim = xasprintf("%s/claim.%s", id, exts[k]);
+		AUTO_FREE char *name = xasprintf("claim.%s", exts[k]);
+
+		if (fs_exists(d->spool.fd[SPOOL_TMP], claim)) {
+			judge(d, id, exts[k], name, j);
+			return;
+		}
+	}
+	remove_claim_dir(d, id);
+}
+
+void intake_claims(struct daemon *d, struct flush_job *j)
+{
+	DIR *handle = open_scan(d->spool.fd[SPOOL_TMP]);
+	struct dirent *entry;
+
+	while (handle && (entry = readdir(handle))) {
+		if (uuid_is_v7(entry->d_name))
+			finish_claim(d, entry->d_name, j);
+		else if (text_ends_with(entry->d_name, ".tmp"))
+			unlinkat(d->spool.fd[SPOOL_TMP], entry->d_name, 0); /* a commit that was never placed */
+	}
+	if (handle)
+		closedir(handle);
+}

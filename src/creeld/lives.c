@@ -1,0 +1,142 @@
+/*
+ * lives.c - the executions that are not finished, and what waits to be told to them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "codec/commit.h"
+#include "creeld/daemon.h"
+
+struct live *live_add(struct daemon *d, struct plan *plan, struct exec *x)
+{
+	struct live *l = xcalloc(1, sizeof *l);
+	uint32_t slot;
+
+	for (slot = 0; slot < d->lives.n && d->lives.v[slot]; slot++)
+		if (d->n_lives == d->lives.n) {
+			slot = (uint32_t)d->lives.n;
+			break;
+		}
+	if (slot == d->lives.n)
+		vec_push(&d->lives, NULL);
+	d->lives.v[slot] = l;
+	d->n_lives++;
+	l->slot = slot;
+	l->plan = plan;
+	l->exec = x;
+	x->env = d->config.env;
+	map_put(&d->by_id, x->id, slot);
+	return l;
+}
+
+struct live *live_find(struct daemon *d, const char *id)
+{
+	uint32_t slot = map_get(&d->by_id, id);
+
+	return slot == MAP_NONE ? NULL : d->lives.v[slot];
+}
+
+void live_dirty(struct daemon *d, struct live *l)
+{
+	if (!l->dirty)
+		vec_push(&d->dirty, l->slot);
+	l->dirty = true;
+}
+
+struct input *live_input(struct daemon *d, struct live *l, enum input_kind kind, uint32_t action)
+{
+	vec_push(&l->inputs, (struct input){.kind = kind, .action = action, .uid = -1});
+	live_dirty(d, l);
+	return &l->inputs.v[l->inputs.n - 1];
+}
+
+void input_free(struct input *in)
+{
+	attempt_report_free(&in->report);
+	free(in->reason);
+	free(in->file);
+	free(in->verb);
+	free(in->user);
+	free(in->comment);
+	json_decref(in->by);
+	json_decref(in->inputs);
+}
+
+static void drop_slot(uint32_t *v, size_t *n, uint32_t slot)
+{
+	size_t from, to = 0;
+
+	for (from = 0; from < *n; from++)
+		if (v[from] != slot)
+			v[to++] = v[from];
+	*n = to;
+}
+
+void live_remove(struct daemon *d, struct live *l)
+{
+	size_t k;
+
+	if (l->dirty)
+		drop_slot(d->dirty.v, &d->dirty.n, l->slot);
+	if (l->waiting_start)
+		drop_slot(d->ready.v, &d->ready.n, l->slot);
+	if (l->queuing)
+		drop_slot(d->queue.v, &d->queue.n, l->slot);
+	if (l->state_old)
+		drop_slot(d->stale.v, &d->stale.n, l->slot);
+	for (k = 0; k < l->inputs.n; k++)
+		input_free(&l->inputs.v[k]);
+	vec_free(&l->inputs);
+	vec_free(&l->queued);
+	events_free(&l->out);
+	map_del(&d->by_id, l->exec->id);
+	exec_free(l->exec);
+	plan_free(l->plan);
+	d->lives.v[l->slot] = NULL;
+	d->n_lives--;
+	free(l);
+}
+
+/* Set one execution apart: a link, a reason that a person can act on, and an event.  Nothing of it is changed. */
+void live_quarantine(struct daemon *d, const char *id, const char *reason)
+{
+	AUTO_BUF struct buf text = BUF_INIT, line = BUF_INIT;
+	char path[SPOOL_PATH_MAX], when[CLOCK_TEXT];
+	AUTO_FREE char *name = NULL, *target = NULL, *day = NULL;
+	struct err e = {0};
+	int fd;
+
+	spool_execution_path(id, path);
+	target = xasprintf("../%s", path);
+	name = xasprintf("quarantine/%s.reason.json", id);
+	clock_format(clock_wall(), when);
+	buf_printf(&text, "{\"execution\":\"%s\",\"path\":\"%s\",\"at\":\"%s\",\"category\":\"state_inconsistent\",\"reason\":",
+		   id, path, when);
+	buf_json_string(&text, reason, strlen(reason));
+	buf_puts(&text, ",\"suggestion\":\"look at it with creel verify; restore the directory from a copy, or run the "
+			"plan again; creel does not touch it any more\"}\n");
+	if (fs_publish(d->spool.fd[SPOOL_ROOT], name, text.p, text.len, FS_SYNC, &e) < 0)
+		log_error("cannot write %s: %s", name, e.text);
+	name[strlen("quarantine/") + 36] = '\0';
+	if (symlinkat(target, d->spool.fd[SPOOL_ROOT], name) < 0 && errno != EEXIST)
+		log_error("cannot link %s: %s", name, strerror(errno));
+	spool_active_path(id, path);
+	unlinkat(d->spool.fd[SPOOL_ROOT], path, 0);
+	log_error("execution %s is in quarantine and will not go on: %s", id, reason);
+	buf_printf(&line, "{\"type\":\"execution.quarantined\",\"at\":\"%s\",\"execution\":\"%s\",\"reason\":", when, id);
+	buf_json_string(&line, reason, strlen(reason));
+	buf_puts(&line, "}\n");
+	day = xasprintf("%.10s.jsonl", when);
+	fd = openat(d->spool.fd[SPOOL_EVENTS], day, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	if (fd >= 0) {
+		if (fs_write_all(fd, line.p, line.len, &e) < 0)
+			log_error("cannot write events/%s: %s", day, e.text);
+		close(fd);
+	}
+}

@@ -1,0 +1,61 @@
+#include "creeld/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+
+enum { TRY_MS = 2000, PAUSE_MS = 20 };
+
+static int refuse(int fd, const struct daemon *d, struct err *e)
+{
+	char text[256] = "", pid[16] = "?";
+	ssize_t n = pread(fd, text, sizeof text - 1, 0);
+
+	if (n > 0)
+		sscanf(text, "pid=%15[0-9]", pid);
+	return err_set(e, EWOULDBLOCK,
+		       "another creeld (pid %s) serves %s: stop it first, or give this one a spool of its own", pid,
+		       d->spool.path);
+}
+
+static void look_at_owner(struct daemon *d, int fd)
+{
+	unsigned long long dev, ino;
+	char text[256] = "", *at;
+	ssize_t n = pread(fd, text, sizeof text - 1, 0);
+
+	if (n <= 0 || !(at = strstr(text, "dev=")) || sscanf(at, "dev=%llu\nino=%llu", &dev, &ino) != 2)
+		return; /* the first daemon of this spool */
+	d->restored = dev != (unsigned long long)d->spool.dev || ino != (unsigned long long)d->spool.ino;
+}
+
+int lock_take(struct daemon *d, struct err *e)
+{
+	struct timespec pause = {0, PAUSE_MS * 1000000L};
+	char text[256];
+	int n, waited;
+
+	d->lock_fd = openat(d->spool.fd[SPOOL_ROOT], "creeld.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (d->lock_fd < 0)
+		return err_sys(e, errno, "cannot open creeld.lock");
+	for (waited = 0; flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0; waited += PAUSE_MS) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_sys(e, errno, "cannot lock creeld.lock");
+		if (waited >= TRY_MS)
+			return refuse(d->lock_fd, d, e);
+		nanosleep(&pause, NULL);
+	}
+	look_at_owner(d, d->lock_fd);
+	n = snprintf(text, sizeof text, "pid=%d\nversion=%s\ndev=%llu\nino=%llu\n", getpid(), CREEL_VERSION,
+		     (unsigned long long)d->spool.dev, (unsigned long long)d->spool.ino);
+	if (ftruncate(d->lock_fd, 0) < 0 || pwrite(d->lock_fd, text, (size_t)n, 0) != n)
+		return err_sys(e, errno, "cannot write creeld.lock");
+	return 0;
+}

@@ -1,0 +1,320 @@
+#include "creeld/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "creeld/lock.h"
+#include "creeld/notify.h"
+
+enum { EXIT_CONFIG = 64, EXIT_LOCKED = 75, EXIT_SPOOL = 100, EXIT_SYSTEM = 111 };
+enum { WAIT_MOST_MS = 5000, WAIT_ADOPTED_MS = 50, WAIT_LATER_MS = 100 };
+
+/* ---- waiting ---- */
+
+static void watch_fd(struct daemon *d, int fd)
+{
+	struct epoll_event want = {.events = EPOLLIN, .data.fd = fd};
+
+	epoll_ctl(d->epoll, EPOLL_CTL_ADD, fd, &want);
+}
+
+static bool has_unknown_adopted(const struct daemon *d)
+{
+	size_t k;
+
+	for (k = 0; k < d->running.n; k++)
+		if (d->running.v[k].adopted && d->running.v[k].pidfd < 0)
+			return true;
+	return false;
+}
+
+static int min_ms(int a, msec b)
+{
+	return b < 0 ? 0 : b < a ? (int)b : a;
+}
+
+/* How long nothing has to be done, in milliseconds.  Never long: a clock that was set must be noticed. */
+static int patience(struct daemon *d)
+{
+	msec mono = clock_mono(), at;
+	int ms = WAIT_MOST_MS;
+
+	if (d->job && d->job_retry)
+		ms = min_ms(ms, d->job_retry - mono);
+	if (d->dispatch_retry)
+		ms = min_ms(ms, d->dispatch_retry - mono);
+	if (has_unknown_adopted(d))
+		ms = min_ms(ms, WAIT_ADOPTED_MS);
+	if (d->job)
+		return ms; /* no turn before it is done */
+	ms = min_ms(ms, d->last_scan + d->config.rescan - mono);
+	if (d->more_in_inbox || d->dirty.n > 0 || d->scan)
+		return 0;
+	if (json_object_size(d->later) > 0 && !intake_is_empty(d))
+		ms = min_ms(ms, WAIT_LATER_MS);
+	at = turn_deadline(d);
+	return at ? min_ms(ms, at - clock_wall()) : ms;
+}
+
+static void take_signals(struct daemon *d)
+{
+	struct signalfd_siginfo info;
+
+	while (read(d->signals, &info, sizeof info) == (ssize_t)sizeof info)
+		switch (info.ssi_signo) {
+		case SIGTERM:
+		case SIGINT:
+			d->stop = true;
+			break;
+		case SIGHUP:
+			d->reload = true;
+			break;
+		default:
+			break; /* SIGCHLD: children_reap looks at all of them */
+		}
+}
+
+static void wait_for_news(struct daemon *d)
+{
+	struct epoll_event got[64];
+	uint64_t count;
+	int n = epoll_wait(d->epoll, got, 64, patience(d)), k;
+
+	for (k = 0; k < n; k++) {
+		int fd = got[k].data.fd;
+
+		if (fd == d->signals)
+			take_signals(d);
+		else if (fd == d->watch_event)
+			while (read(fd, &count, sizeof count) > 0)
+				continue;
+		else if (fd == d->flush_event)
+			flusher_done(d);
+		else
+			child_adopted_ended(d, fd);
+	}
+}
+
+/* ---- configuration ---- */
+
+static void log_to(const struct daemon *d, const struct settings *s)
+{
+	log_open("creeld", s->verbose ? LOG_LEVEL_DEBUG : (enum log_level)d->config.log_level);
+}
+
+static void reload(struct daemon *d, const struct settings *s)
+{
+	struct config fresh;
+	struct err e;
+
+	d->reload = false;
+	if (config_load(&fresh, d->config_file, &e) < 0) {
+		log_error("%s; the configuration stays as it was", e.text);
+		config_free(&fresh);
+		return;
+	}
+	if (s->max_concurrency)
+		fresh.max_concurrency = s->max_concurrency;
+	fresh.drain = d->config.drain;
+	/* Executions hold the old environment by a borrowed pointer: give them the new one first. */
+	for (size_t k = 0; k < d->lives.n; k++)
+		if (d->lives.v[k])
+			d->lives.v[k]->exec->env = fresh.env;
+	config_free(&d->config);
+	d->config = fresh;
+	log_to(d, s);
+	log_info("configuration read again");
+}
+
+/* ---- draining ---- */
+
+static bool only_people_can_go_on(const struct daemon *d)
+{
+	size_t k;
+
+	for (k = 0; k < d->lives.n; k++) {
+		const struct live *l = d->lives.v[k];
+
+		if (l && !l->exec->paused && strcmp(exec_status(l->exec), "paused_for_confirmation") != 0)
+			return false;
+		if (l && (l->exec->count[PH_RUNNING] > 0 || l->dirty || l->inputs.n > 0))
+			return false;
+	}
+	return true;
+}
+
+static void name_waiting(const struct daemon *d)
+{
+	size_t k, n;
+
+	for (k = 0; k < d->lives.n; k++) {
+		const struct live *l = d->lives.v[k];
+
+		if (!l)
+			continue;
+		if (l->exec->paused)
+			log_warn("execution %s \"%s\" is paused: creel resume %s", l->exec->id, l->plan->name, l->exec->id);
+		for (n = 0; n < l->exec->asked.n; n++)
+			if (!l->exec->asked.v[n].responded)
+				log_warn("execution %s \"%s\": \"%s\" waits for a decision: creel approve %s %s", l->exec->id,
+					 l->plan->name, l->plan->actions[l->exec->asked.v[n].action].id, l->exec->id,
+					 l->plan->actions[l->exec->asked.v[n].action].id);
+	}
+}
+
+/* With --drain: the exit status when there is nothing left to do, else -1. */
+static int drained(const struct daemon *d)
+{
+	if (!d->config.drain || d->job || d->more_in_inbox || d->dirty.n > 0 || d->running.n > 0 ||
+	    !intake_is_empty((struct daemon *)d))
+		return -1;
+	if (d->n_lives == 0)
+		return d->any_failed ? 1 : 0;
+	if (!only_people_can_go_on(d))
+		return -1;
+	name_waiting(d);
+	return 2;
+}
+
+/* ---- from start to stop ---- */
+
+static int serve(struct daemon *d, const struct settings *s)
+{
+	int status;
+
+	for (;;) {
+		wait_for_news(d);
+		if (d->stop)
+			break;
+		if (d->reload)
+			reload(d, s);
+		children_reap(d);
+		children_check_adopted(d);
+		flusher_retry(d);
+		dispatch(d);
+		turn(d);
+		dispatch(d);
+		status = drained(d);
+		if (status >= 0)
+			return status;
+	}
+	log_info("stopping; %zu actions go on without the daemon", d->running.n);
+	return 0;
+}
+
+static int open_kernel_things(struct daemon *d, struct err *e)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return err_sys(e, errno, "cannot block signals");
+	signal(SIGPIPE, SIG_IGN);
+	d->epoll = epoll_create1(EPOLL_CLOEXEC);
+	d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (d->epoll < 0 || d->signals < 0)
+		return err_sys(e, errno, "cannot make an epoll or signal descriptor");
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return err_sys(e, errno, "cannot become a subreaper");
+	if (getrandom(&d->random, sizeof d->random, 0) < 0)
+		return err_sys(e, errno, "cannot get random bytes");
+	if (flusher_start(d, e) < 0 || watch_start(d, e) < 0)
+		return -1;
+	watch_fd(d, d->signals);
+	watch_fd(d, d->watch_event);
+	watch_fd(d, d->flush_event);
+	return 0;
+}
+
+static const char *find_spool(const struct settings *s, const struct config *c)
+{
+	const char *from_env = getenv("CREEL_SPOOL");
+
+	if (s->spool)
+		return s->spool;
+	if (from_env && *from_env)
+		return from_env;
+	return spool_is("spool") || !c->spool ? "spool" : c->spool;
+}
+
+static int set_up(struct daemon *d, const struct settings *s)
+{
+	struct err e = {0};
+
+	if (config_load(&d->config, s->config_file, &e) < 0) {
+		log_error("%s", e.text);
+		return EXIT_CONFIG;
+	}
+	d->config_file = s->config_file;
+	d->config.drain = s->drain;
+	if (s->max_concurrency)
+		d->config.max_concurrency = s->max_concurrency;
+	log_to(d, s);
+	if (spool_open(&d->spool, find_spool(s, &d->config), &e) < 0 || spool_check_safe(&d->spool, &e) < 0) {
+		log_error("%s", e.text);
+		return EXIT_SPOOL;
+	}
+	if (lock_take(d, &e) < 0) {
+		log_error("%s", e.text);
+		return e.code == EWOULDBLOCK ? EXIT_LOCKED : EXIT_SYSTEM;
+	}
+	if (open_kernel_things(d, &e) < 0 || recover(d, &e) < 0) {
+		log_error("%s", e.text);
+		return EXIT_SYSTEM;
+	}
+	return 0;
+}
+
+static void tear_down(struct daemon *d)
+{
+	size_t k;
+
+	flusher_finish(d);
+	for (k = 0; k < d->lives.n; k++)
+		if (d->lives.v[k])
+			live_remove(d, d->lives.v[k]);
+	vec_free(&d->lives);
+	vec_free(&d->dirty);
+	vec_free(&d->ready);
+	vec_free(&d->queue);
+	vec_free(&d->stale);
+	vec_free(&d->running);
+	map_free(&d->by_id);
+	heap_free(&d->timers);
+	json_decref(d->later);
+	config_free(&d->config);
+	spool_close(&d->spool);
+}
+
+int daemon_run(const struct settings *s)
+{
+	struct daemon d = {.epoll = -1, .signals = -1, .lock_fd = -1, .later = json_object()};
+	int status = set_up(&d, s);
+
+	if (status == 0) {
+		log_info("creeld " CREEL_VERSION " serves %s, at most %u actions at once", d.spool.path,
+			 d.config.max_concurrency);
+		notify_ready();
+		status = serve(&d, s);
+		notify_stopping();
+	}
+	tear_down(&d);
+	return status;
+}

@@ -1,0 +1,83 @@
+/*
+ * perform.c - what a durable commit allows: attempts start, attempts end, executions are let go.
+ */
+#include "creeld/perform.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+void perform_start(struct daemon *d, struct live *l, uint32_t action)
+{
+	vec_push(&l->queued, action);
+	if (!l->queuing) {
+		l->queuing = true;
+		vec_push(&d->queue, l->slot);
+	}
+}
+
+/* A stopping execution starts nothing of what was committed ahead; what runs is ended if it must be. */
+static void stop_attempts(struct daemon *d, struct live *l)
+{
+	size_t k, to = l->queued_at;
+
+	for (k = l->queued_at; k < l->queued.n; k++) {
+		uint32_t i = l->queued.v[k];
+
+		if (i == l->exec->compensating) {
+			l->queued.v[to++] = i;
+			continue;
+		}
+		live_input(d, l, INPUT_WITHDRAWN, i)->attempt = l->exec->a[i].attempt;
+	}
+	l->queued.n = to;
+	for (k = 0; k < d->running.n; k++)
+		if (d->running.v[k].live == l && core_must_end(l->exec, d->running.v[k].action))
+			child_end(d, &d->running.v[k]);
+}
+
+static void perform_events(struct daemon *d, struct live *l, const struct events *events)
+{
+	size_t k;
+
+	for (k = 0; k < events->n; k++) {
+		uint32_t i = events->v[k].action;
+
+		if (events->v[k].type == EV_ACTION_REQUESTED && l->exec->a[i].phase == PH_RUNNING)
+			perform_start(d, l, i);
+	}
+	if (exec_stopping(l->exec))
+		stop_attempts(d, l);
+}
+
+static void let_go(struct daemon *d, struct live *l)
+{
+	if (l->exec->outcome != OUTCOME_COMPLETED)
+		d->any_failed = true;
+	log_info("execution %s \"%s\" %s", l->exec->id, l->plan->name, exec_status(l->exec));
+	live_remove(d, l);
+}
+
+void perform(struct daemon *d, struct flush_job *j)
+{
+	VEC(struct live *) over = {0};
+	size_t k;
+
+	for (k = 0; k < j->admissions.n; k++)
+		perform_events(d, j->admissions.v[k].live, &j->admissions.v[k].events);
+	for (k = 0; k < j->commits.n; k++) {
+		struct live *l = j->commits.v[k].live;
+
+		l->events_seq = j->commits.v[k].seq;
+		/* One flush of the whole file system has put the lines of earlier turns on disk as well. */
+		perform_events(d, l, &j->commits.v[k].events);
+	}
+	for (k = 0; k < j->states.n; k++)
+		if (j->states.v[k].final)
+			vec_push(&over, j->states.v[k].live);
+	for (k = 0; k < over.n; k++)
+		let_go(d, over.v[k]);
+	vec_free(&over);
+}

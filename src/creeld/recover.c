@@ -1,0 +1,391 @@
+/*
+ * recover.c - what an earlier daemon left: claims, active executions, attempts that run or ran.
+ *
+ * The cost follows what is active, not what is stored: active/ names every execution that is not finished.  Only in
+ * a spool that was copied from elsewhere (creeld.lock speaks of another device or inode) everything is looked at.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "codec/commit.h"
+#include "creeld/flush.h"
+#include "creeld/perform.h"
+#include "creeld/requests.h"
+#include "store/journal.h"
+#include "store/state_file.h"
+
+enum { TAIL_MAX = 8 * 1024 * 1024 };
+
+/* ---- events that may be missing ---- */
+
+struct retell {
+	struct buf *lines;
+	const struct live *l;
+};
+
+static void retell_commit(void *ctx, const char *text, size_t n, uint32_t seq)
+{
+	struct retell *r = ctx;
+	struct commit c;
+	struct err e;
+
+	(void)seq;
+	if (commit_decode(text, n, r->l->plan, &c, &e) < 0)
+		return; /* it was readable a moment ago; the journal stays the truth */
+	commit_event_lines(r->lines, r->l->plan, r->l->exec->id, &c);
+	events_free(&c.events);
+}
+
+/* The greatest seq of each execution in the last lines of events/: what is read there needs no repetition. */
+static void note_seen(struct map *seen, json_t *keys, char *text)
+{
+	char *line, *save = NULL;
+
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *id = strstr(line, "\"execution\":\""), *seq = strstr(line, "\"seq\":");
+		uint32_t n, old;
+
+		if (!id || !seq || strlen(id) < 13 + 36)
+			continue;
+		id += 13;
+		id[36] = '\0';
+		n = (uint32_t)strtoul(seq + 6, NULL, 10);
+		old = map_get(seen, id);
+		if (old == MAP_NONE) {
+			json_object_set_new(keys, id, json_null()); /* owns the key's text */
+			map_put(seen, json_object_iter_key(json_object_iter_at(keys, id)), n);
+		} else if (n > old) {
+			map_put(seen, id, n);
+		}
+	}
+}
+
+static void read_tail(struct daemon *d, struct map *seen, json_t *keys)
+{
+	char when[CLOCK_TEXT];
+	int back;
+
+	for (back = 1; back >= 0; back--) {
+		AUTO_FREE char *name = NULL, *text = NULL;
+		struct stat st;
+		ssize_t n;
+		off_t from;
+		int fd;
+
+		clock_format(clock_wall() - back * (msec)86400000, when);
+		name = xasprintf("%.10s.jsonl", when);
+		fd = openat(d->spool.fd[SPOOL_EVENTS], name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0)
+			continue;
+		if (fstat(fd, &st) == 0) {
+			from = st.st_size > TAIL_MAX ? st.st_size - TAIL_MAX : 0;
+			text = xmalloc((size_t)(st.st_size - from) + 1);
+			n = pread(fd, text, (size_t)(st.st_size - from), from);
+			text[n > 0 ? n : 0] = '\0';
+			note_seen(seen, keys, text);
+		}
+		close(fd);
+	}
+}
+
+static void retell(struct daemon *d, struct live *l, uint32_t flushed, const struct map *seen)
+{
+	AUTO_BUF struct buf lines = BUF_INIT;
+	struct retell r = {&lines, l};
+	uint32_t there = map_get(seen, l->exec->id);
+	AUTO_FREE char *name = NULL;
+	char when[CLOCK_TEXT];
+	struct err e = {0};
+	int fd;
+
+	if (there == MAP_NONE || there < flushed)
+		there = flushed;
+	l->events_seq = l->events_flushed = l->seq;
+	if (there >= l->seq)
+		return;
+	if (journal_each(&d->spool, l->exec->id, l->plan, there + 1, retell_commit, &r, &e) < 0)
+		log_warn("cannot read the journal of %s again: %s", l->exec->id, e.text);
+	clock_format(clock_wall(), when);
+	name = xasprintf("%.10s.jsonl", when);
+	fd = openat(d->spool.fd[SPOOL_EVENTS], name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0 || fs_write_all(fd, buf_str(&lines), lines.len, &e) < 0)
+		log_error("cannot write events/%s: %s", name, fd < 0 ? strerror(errno) : e.text);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* ---- attempts ---- */
+
+static void recover_attempt(struct daemon *d, struct live *l, uint32_t i)
+{
+	const char *action = l->plan->actions[i].id;
+	struct action_state *a = &l->exec->a[i];
+	struct attempt_process p;
+	struct input *in;
+	struct err e = {0};
+
+	switch (attempt_examine(&d->spool, l->exec->id, action, a->attempt, &p, &e)) {
+	case ATTEMPT_LOCK_HELD:
+		log_info("adopted attempt %u of \"%s\" of %s", a->attempt, action, l->exec->id);
+		in = live_input(d, l, INPUT_ADOPTED, i);
+		in->attempt = a->attempt;
+		child_adopt(d, l, i, &p);
+		break;
+	case ATTEMPT_LOCK_RESULT:
+		child_ended(d, l, i, a->attempt, -1);
+		break;
+	case ATTEMPT_LOCK_UNUSED:
+		if (attempt_reset(&d->spool, l->exec->id, action, a->attempt, &e) == 0) {
+			perform_start(d, l, i);
+			break;
+		}
+		/* fall through */
+	case ATTEMPT_LOCK_LOST:
+		child_kill_survivors(d, &p);
+		in = live_input(d, l, INPUT_LOST, i);
+		in->attempt = a->attempt;
+		in->reason = e.text[0] ? xstrdup(e.text)
+				       : xstrdup("nobody saw its end: its supervisor was gone when the daemon started");
+		break;
+	}
+}
+
+static void republish_requests(struct daemon *d, struct live *l)
+{
+	uint32_t i;
+
+	for (i = 0; i < l->plan->n; i++) {
+		char path[SPOOL_PATH_MAX];
+		AUTO_FREE char *text = NULL;
+		struct err e;
+
+		if (l->exec->a[i].phase != PH_CONFIRM && l->exec->a[i].phase != PH_ASKING)
+			continue;
+		spool_request_path(l->exec->id, l->plan->actions[i].id, path);
+		if (fs_exists(d->spool.fd[SPOOL_ROOT], path) || !(text = requests_text(l, i)))
+			continue;
+		if (fs_publish(d->spool.fd[SPOOL_ROOT], path, text, strlen(text), 0, &e) < 0)
+			log_error("cannot publish %s: %s", path, e.text);
+	}
+}
+
+/* ---- executions ---- */
+
+static struct live *adopt_loaded(struct daemon *d, struct loaded *loaded)
+{
+	struct live *l = live_add(d, loaded->plan, loaded->exec);
+
+	l->seq = loaded->seq;
+	strcpy(l->prev, loaded->prev);
+	return l;
+}
+
+/* Its last commit says that it ended, but the daemon was stopped before it let it go. */
+static void finish_ended(struct daemon *d, struct live *l)
+{
+	struct flush_job *j = flush_job_new();
+	struct flush_state st = {.live = l, .final = true};
+	struct state_marks marks = {l->seq, l->seq};
+	struct buf text = BUF_INIT;
+	char path[SPOOL_PATH_MAX];
+	uint32_t i;
+
+	for (i = 0; i < l->plan->n; i++) { /* answered requests may still lie there */
+		spool_request_path(l->exec->id, l->plan->actions[i].id, path);
+		if (l->exec->a[i].asked)
+			unlinkat(d->spool.fd[SPOOL_ROOT], path, 0);
+	}
+	strcpy(st.id, l->exec->id);
+	state_encode(&text, l->exec, &marks);
+	st.n = text.len;
+	st.text = buf_steal(&text);
+	vec_push(&j->states, st);
+	j->step = FLUSH_FOLD;
+	j->wide = true;
+	if (flush_run(&d->spool, j) < 0)
+		log_error("cannot close execution %s: %s; the next start tries again", l->exec->id, j->error.text);
+	free(st.text);
+	vec_free(&j->states);
+	free(j);
+	live_remove(d, l);
+}
+
+static void recover_one(struct daemon *d, const char *id, const struct map *seen)
+{
+	struct loaded loaded;
+	struct err e = {0};
+	struct live *l;
+	uint32_t i;
+
+	if (journal_load(&d->spool, id, false, &loaded, &e) < 0) {
+		/* Out of memory or descriptors says nothing about the records: it stays active for the next start. */
+		if (e.code == EBADMSG || e.code == ENOENT || e.code == EFBIG)
+			live_quarantine(d, id, e.text);
+		else
+			log_error("cannot load execution %s: %s; it waits for the next start", id, e.text);
+		return;
+	}
+	if (loaded.set_aside)
+		log_warn("the last commit of %s was damaged and nothing shows that it took effect: it was set aside", id);
+	l = adopt_loaded(d, &loaded);
+	retell(d, l, loaded.events_seq, seen);
+	if (l->exec->outcome != OUTCOME_NONE) {
+		finish_ended(d, l);
+		return;
+	}
+	for (i = 0; i < l->plan->n && l->exec->count[PH_RUNNING] > 0; i++)
+		if (l->exec->a[i].phase == PH_RUNNING)
+			recover_attempt(d, l, i);
+	republish_requests(d, l);
+	live_dirty(d, l);
+}
+
+static void recover_active(struct daemon *d)
+{
+	struct map seen = MAP_INIT;
+	json_t *keys = json_object();
+	int fd = openat(d->spool.fd[SPOOL_ACTIVE], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	VEC(char *) ids = {0};
+	size_t k;
+
+	read_tail(d, &seen, keys);
+	while (handle && (entry = readdir(handle)))
+		if (uuid_is_v7(entry->d_name))
+			vec_push(&ids, xstrdup(entry->d_name));
+	if (handle)
+		closedir(handle);
+	for (k = 0; k < ids.n; k++) {
+		if (!live_find(d, ids.v[k])) /* a claim that was just admitted again is live already */
+			recover_one(d, ids.v[k], &seen);
+		free(ids.v[k]);
+	}
+	if (ids.n > 0)
+		log_info("recovered %zu active executions", ids.n);
+	vec_free(&ids);
+	map_free(&seen);
+	json_decref(keys);
+}
+
+/* ---- a copy from elsewhere ---- */
+
+static bool has_ended(struct daemon *d, const char *id)
+{
+	char path[SPOOL_PATH_MAX], name[SPOOL_PATH_MAX], head[8192];
+	ssize_t n;
+	int fd;
+
+	spool_execution_path(id, path);
+	snprintf(name, sizeof name, "%.80s/state.json", path);
+	fd = openat(d->spool.fd[SPOOL_ROOT], name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = pread(fd, head, sizeof head - 1, 0);
+	close(fd);
+	head[n > 0 ? n : 0] = '\0';
+	return strstr(head, "\n\"status\":\"completed\"") || strstr(head, "\n\"status\":\"failed\"") ||
+	       strstr(head, "\n\"status\":\"cancelled\"");
+}
+
+static void relink_day(struct daemon *d, const char *day)
+{
+	int fd = openat(d->spool.fd[SPOOL_EXECUTIONS], day, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	while (handle && (entry = readdir(handle))) {
+		char path[SPOOL_PATH_MAX], link[SPOOL_PATH_MAX];
+		AUTO_FREE char *target = NULL, *apart = NULL;
+
+		if (!uuid_is_v7(entry->d_name) || has_ended(d, entry->d_name))
+			continue;
+		apart = xasprintf("quarantine/%s.reason.json", entry->d_name);
+		if (fs_exists(d->spool.fd[SPOOL_ROOT], apart))
+			continue;
+		spool_execution_path(entry->d_name, path);
+		spool_active_path(entry->d_name, link);
+		target = xasprintf("../%s", path);
+		if (symlinkat(target, d->spool.fd[SPOOL_ROOT], link) < 0 && errno != EEXIST)
+			log_error("cannot link %s: %s", link, strerror(errno));
+	}
+	if (handle)
+		closedir(handle);
+}
+
+static void clear_results(struct daemon *d)
+{
+	int fd = openat(d->spool.fd[SPOOL_RESULTS], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	while (handle && (entry = readdir(handle)))
+		if (entry->d_name[0] != '.')
+			unlinkat(d->spool.fd[SPOOL_RESULTS], entry->d_name, 0);
+	if (handle)
+		closedir(handle);
+}
+
+static void rebuild_copy(struct daemon *d)
+{
+	int fd = openat(d->spool.fd[SPOOL_EXECUTIONS], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	log_warn("this spool is a copy of one from elsewhere: every execution is looked at, no process is signalled");
+	while (handle && (entry = readdir(handle)))
+		if (entry->d_name[0] != '.')
+			relink_day(d, entry->d_name);
+	if (handle)
+		closedir(handle);
+	clear_results(d);
+}
+
+int recover(struct daemon *d, struct err *e)
+{
+	struct flush_job *j = flush_job_new();
+
+	if (d->restored)
+		rebuild_copy(d);
+	intake_claims(d, j);
+	recover_active(d);
+	(void)e;
+	if (flush_job_is_empty(j))
+		free(j);
+	else
+		flush_submit(d, j);
+	return 0;
+}
+
+struct live *recover_finished(struct daemon *d, const char *id, struct err *e)
+{
+	char link[SPOOL_PATH_MAX], path[SPOOL_PATH_MAX];
+	AUTO_FREE char *target = NULL;
+	struct loaded loaded;
+	struct live *l;
+
+	if (journal_load(&d->spool, id, true, &loaded, e) < 0)
+		return NULL;
+	/* Active before its first new commit: a crash in between finds an execution that has ended and lets it go. */
+	spool_execution_path(id, path);
+	spool_active_path(id, link);
+	target = xasprintf("../%s", path);
+	if ((symlinkat(target, d->spool.fd[SPOOL_ROOT], link) < 0 && errno != EEXIST) ||
+	    fsync(d->spool.fd[SPOOL_ACTIVE]) < 0) {
+		err_sys(e, errno, "cannot link %s", link);
+		loaded_free(&loaded);
+		return NULL;
+	}
+	l = adopt_loaded(d, &loaded);
+	l->events_seq = l->events_flushed = l->seq;
+	return l;
+}

@@ -1,0 +1,384 @@
+/*
+ * turn.c - one turn: fold what arrived into the executions concerned, let the core decide, and make one job of it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "codec/commit.h"
+#include "codec/definitions.h"
+#include "creeld/flush.h"
+#include "creeld/requests.h"
+#include "store/state_file.h"
+
+enum {
+	AHEAD = 4,           /* starts are committed ahead of free slots up to so many times the limit */
+	STATE_EVERY_MS = 250, /* state.json of a busy execution is not written more often */
+	STATE_COST_FACTOR = 20 /* nor more than a twentieth of the time */
+};
+
+static struct turn turn_of(struct daemon *d, struct live *l, msec now)
+{
+	return (struct turn){.now = now, .random = d->random += 0x9e3779b97f4a7c15u, .out = &l->out,
+			     .check_inputs = definition_check_inputs};
+}
+
+/* ---- what arrived ---- */
+
+/* Where an obeyed file is kept, below the execution. */
+static void keep_file(struct daemon *d, struct live *l, const struct input *in, struct flush_job *j)
+{
+	char dir[SPOOL_PATH_MAX];
+	struct flush_file f = {0};
+
+	/* Files below confirm/by/USER are that person's: read and remembered, never moved. */
+	if (in->dir == SPOOL_CONFIRM_BY)
+		return;
+	f.from = xasprintf("%s/%s", spool_dir_name(in->dir), in->file);
+	if (in->kind == INPUT_DECISION) {
+		spool_confirm_path(l->exec->id, l->plan->actions[in->action].id, l->exec->a[in->action].asked, dir);
+		f.to = xasprintf("%s/%s", dir, in->verb);
+	} else {
+		spool_execution_path(l->exec->id, dir);
+		f.to = xasprintf("%s/control/%08u-%s", dir, l->seq + 1, in->file + UUID_TEXT);
+	}
+	(void)d;
+	vec_push(&j->files, f);
+}
+
+static void take_request(struct daemon *d, struct live *l, struct turn *t, struct input *in, struct flush_job *j)
+{
+	const struct confirmation *c = in->action == NO_ACTION ? NULL : l->plan->actions[in->action].confirmation;
+	struct err e = {0};
+	int r;
+
+	in->request.verb = in->verb;
+	in->request.action = in->action;
+	in->request.by = in->by;
+	in->request.user = in->user;
+	in->request.reason = in->comment;
+	in->request.inputs = in->inputs;
+	/* In a directory that several may write to, a file can be moved in by somebody who does not own it. */
+	if (in->kind == INPUT_DECISION && c && in->dir != SPOOL_CONFIRM_BY &&
+	    (c->napprovers > 0 || c->quorum > 1 || c->no_self_approval))
+		r = err_set(&e, EPERM, "this decision counts only from confirm/by/%s/: use creel approve or creel reject",
+			    in->user);
+	else if (in->kind == INPUT_DECISION)
+		r = core_decision(l->exec, t, &in->request, &e);
+	else
+		r = core_control(l->exec, t, &in->request, &e);
+	if (r == 0) {
+		if (in->kind == INPUT_DECISION)
+			requests_answered(l, in, j);
+		keep_file(d, l, in, j);
+		return;
+	}
+	if (in->dir == SPOOL_CONFIRM_BY)
+		requests_refuse_personal(d, in, e.text);
+	else
+		drop_reject(d, d->spool.fd[in->dir], in->file, in->file,
+			    drop_report(in->file, "validation_failed", e.text, NULL, in->uid));
+}
+
+static void take_input(struct daemon *d, struct live *l, struct turn *t, struct input *in, struct flush_job *j)
+{
+	struct action_state *a = in->action == NO_ACTION ? NULL : &l->exec->a[in->action];
+
+	if (in->kind == INPUT_DECISION || in->kind == INPUT_CONTROL) {
+		take_request(d, l, t, in, j);
+		return;
+	}
+	/* About an attempt: it must still be the one that runs. */
+	if (!a || a->phase != PH_RUNNING || a->attempt != in->attempt || l->exec->outcome != OUTCOME_NONE)
+		return;
+	switch (in->kind) {
+	case INPUT_RESULT:
+		core_result(l->exec, t, in->action, &in->report.result);
+		break;
+	case INPUT_WITHDRAWN:
+		core_result(l->exec, t, in->action, &(struct attempt_result){.outcome = ATTEMPT_WITHDRAWN});
+		break;
+	case INPUT_LOST:
+		core_lost(l->exec, t, in->action, in->reason);
+		break;
+	case INPUT_ADOPTED:
+		core_adopted(l->exec, t, in->action);
+		break;
+	default:
+		break;
+	}
+}
+
+static bool is_reject(const struct input *in)
+{
+	return in->kind == INPUT_DECISION && strcmp(in->verb, "reject") == 0;
+}
+
+/* Decisions of one turn are contrary without an order: reject wins. */
+static void take_inputs(struct daemon *d, struct live *l, struct turn *t, struct flush_job *j)
+{
+	size_t k;
+
+	for (k = 0; k < l->inputs.n; k++)
+		if (is_reject(&l->inputs.v[k]))
+			take_input(d, l, t, &l->inputs.v[k], j);
+	for (k = 0; k < l->inputs.n; k++)
+		if (!is_reject(&l->inputs.v[k]))
+			take_input(d, l, t, &l->inputs.v[k], j);
+	for (k = 0; k < l->inputs.n; k++)
+		input_free(&l->inputs.v[k]);
+	l->inputs.n = 0;
+}
+
+static void note_ready(struct daemon *d, struct live *l)
+{
+	if (!l->waiting_start && core_next(l->exec) != NO_ACTION) {
+		l->waiting_start = true;
+		vec_push(&d->ready, l->slot);
+	}
+}
+
+static void take_one(struct daemon *d, struct live *l, msec now, struct flush_job *j)
+{
+	struct turn t = turn_of(d, l, now);
+
+	take_inputs(d, l, &t, j);
+	core_timers(l->exec, &t);
+	core_advance(l->exec, &t);
+	note_ready(d, l);
+}
+
+static void due_timers(struct daemon *d, msec now)
+{
+	struct heap_item item;
+
+	while (heap_peek(&d->timers, &item) && item.key <= now) {
+		struct live *l = item.id < d->lives.n ? d->lives.v[item.id] : NULL;
+
+		heap_pop(&d->timers, &item);
+		if (l && l->deadline == item.key) {
+			l->deadline = 0;
+			live_dirty(d, l);
+		}
+	}
+}
+
+/* ---- starts ---- */
+
+static uint32_t committed(const struct daemon *d)
+{
+	uint32_t n = (uint32_t)d->running.n;
+	size_t k;
+
+	for (k = 0; k < d->queue.n; k++) {
+		const struct live *l = d->lives.v[d->queue.v[k]];
+
+		n += (uint32_t)(l->queued.n - l->queued_at);
+	}
+	return n;
+}
+
+static bool plan_has_room(const struct live *l)
+{
+	return !l->plan->max_concurrency || l->exec->count[PH_RUNNING] < l->plan->max_concurrency;
+}
+
+/* Executions take turns, one start each, those of the highest priority first; a plan that has no room keeps its
+ * place for later. */
+static void start_actions(struct daemon *d, msec now)
+{
+	uint32_t room = AHEAD * d->config.max_concurrency, used = committed(d);
+
+	while (used < room && d->ready.n > 0) {
+		size_t k, best = d->ready.n;
+		struct live *l;
+		struct turn t;
+
+		for (k = 0; k < d->ready.n; k++) {
+			l = d->lives.v[d->ready.v[k]];
+			if (!plan_has_room(l) && core_next(l->exec) != NO_ACTION)
+				continue;
+			if (best == d->ready.n || l->plan->priority > d->lives.v[d->ready.v[best]]->plan->priority)
+				best = k;
+		}
+		if (best == d->ready.n)
+			return;
+		l = d->lives.v[d->ready.v[best]];
+		memmove(d->ready.v + best, d->ready.v + best + 1, (d->ready.n - best - 1) * sizeof *d->ready.v);
+		d->ready.n--;
+		l->waiting_start = false;
+		t = turn_of(d, l, now);
+		if (core_start(l->exec, &t))
+			used++;
+		core_advance(l->exec, &t);
+		live_dirty(d, l);
+		note_ready(d, l); /* at the end of the line */
+	}
+}
+
+/* ---- commits ---- */
+
+static void set_day(struct flush_job *j, msec at)
+{
+	char when[CLOCK_TEXT];
+
+	if (j->day[0])
+		return;
+	clock_format(at, when);
+	memcpy(j->day, when, 10);
+}
+
+static void add_state(struct live *l, struct flush_job *j, bool final)
+{
+	struct flush_state st = {.live = l, .final = final};
+	struct state_marks marks = {l->seq, l->events_flushed};
+	struct buf text = BUF_INIT;
+	msec start = clock_mono();
+
+	strcpy(st.id, l->exec->id);
+	state_encode(&text, l->exec, &marks);
+	st.n = text.len;
+	st.text = buf_steal(&text);
+	vec_push(&j->states, st);
+	l->state_written = clock_mono();
+	l->state_cost = l->state_written - start;
+}
+
+static msec state_due(const struct live *l)
+{
+	msec wait = l->state_cost * STATE_COST_FACTOR;
+
+	return l->state_written + (wait > STATE_EVERY_MS ? wait : STATE_EVERY_MS);
+}
+
+static bool waits(const struct exec *x)
+{
+	return x->count[PH_RUNNING] + x->count[PH_READY] == 0;
+}
+
+static void fold_state(struct daemon *d, struct live *l, struct flush_job *j)
+{
+	if (l->exec->outcome != OUTCOME_NONE) {
+		add_state(l, j, true);
+	} else if (waits(l->exec)) {
+		add_state(l, j, false);
+	} else if (!l->state_old) {
+		l->state_old = true;
+		vec_push(&d->stale, l->slot);
+	}
+}
+
+static void add_commit(struct daemon *d, struct live *l, msec now, struct flush_job *j)
+{
+	struct flush_commit fc = {.live = l};
+	struct commit c = {.seq = l->seq + 1, .at = now, .events = l->out};
+	struct buf text = BUF_INIT;
+
+	strcpy(c.prev, l->prev);
+	commit_encode(&text, l->plan, &c);
+	commit_event_lines(&j->events, l->plan, l->exec->id, &c);
+	set_day(j, now);
+	fc.seq = l->seq = c.seq;
+	fc.n = text.len;
+	fc.text = buf_steal(&text);
+	fc.events = l->out;
+	l->out = (struct events)EVENTS_INIT;
+	sha256_tagged(fc.text, fc.n, l->prev);
+	requests_changed(l, &fc.events, j);
+	vec_push(&j->commits, fc);
+	fold_state(d, l, j);
+}
+
+static void note_deadline(struct daemon *d, struct live *l)
+{
+	msec at = core_deadline(l->exec);
+
+	if (at && at != l->deadline) {
+		l->deadline = at;
+		heap_push(&d->timers, at, l->slot);
+	}
+}
+
+static void close_one(struct daemon *d, struct live *l, msec now, struct flush_job *j)
+{
+	struct turn t = turn_of(d, l, now);
+
+	core_advance(l->exec, &t);
+	core_finish(l->exec, &t);
+	if (l->out.n > 0)
+		add_commit(d, l, now, j);
+	note_deadline(d, l);
+}
+
+static void stale_states(struct daemon *d, struct flush_job *j)
+{
+	msec now = clock_mono();
+	size_t from, to = 0;
+
+	for (from = 0; from < d->stale.n; from++) {
+		struct live *l = d->lives.v[d->stale.v[from]];
+
+		if (l->exec->outcome == OUTCOME_NONE && now < state_due(l)) {
+			d->stale.v[to++] = d->stale.v[from];
+			continue;
+		}
+		l->state_old = false;
+		if (l->exec->outcome == OUTCOME_NONE)
+			add_state(l, j, false);
+	}
+	d->stale.n = to;
+}
+
+void turn(struct daemon *d)
+{
+	struct flush_job *j;
+	msec now = clock_wall();
+	size_t k;
+
+	if (d->job)
+		return;
+	j = flush_job_new();
+	due_timers(d, now);
+	intake_scan(d, j);
+	for (k = 0; k < d->dirty.n; k++)
+		take_one(d, d->lives.v[d->dirty.v[k]], now, j);
+	start_actions(d, now);
+	for (k = 0; k < d->dirty.n; k++) {
+		struct live *l = d->lives.v[d->dirty.v[k]];
+
+		l->dirty = false;
+		close_one(d, l, now, j);
+	}
+	d->dirty.n = 0;
+	stale_states(d, j);
+	if (flush_job_is_empty(j))
+		free(j);
+	else
+		flush_submit(d, j);
+}
+
+msec turn_deadline(struct daemon *d)
+{
+	struct heap_item item;
+	msec at = 0, mono = clock_mono(), wall = clock_wall();
+	size_t k;
+
+	while (heap_peek(&d->timers, &item)) {
+		struct live *l = item.id < d->lives.n ? d->lives.v[item.id] : NULL;
+
+		if (l && l->deadline == item.key) {
+			at = item.key;
+			break;
+		}
+		heap_pop(&d->timers, &item);
+	}
+	for (k = 0; k < d->stale.n; k++) {
+		msec due = state_due(d->lives.v[d->stale.v[k]]) - mono + wall;
+
+		if (!at || due < at)
+			at = due;
+	}
+	return at;
+}
