@@ -109,6 +109,7 @@ struct daemon {
 	struct heap timers;
 
 	VEC(struct running) running;
+	uint32_t admitted_starts; /* committed to by admissions of this turn */
 	msec dispatch_retry; /* monotonic: no supervisor could be started; again then; 0: all is well */
 
 	struct flush_job *job; /* in the flusher, or waiting to be tried again */
@@ -177,6 +178,8 @@ int spec_make(struct daemon *d, struct live *l, uint32_t action, struct buf *spe
 
 /* turn.c */
 void turn(struct daemon *d);
+/* The starts that an admission's own commit can hold, so that a plan of one action costs two commits. */
+void turn_first_starts(struct daemon *d, struct exec *x, struct turn *t);
 msec turn_deadline(struct daemon *d); /* wall clock, or 0 */
 
 /* dispatch.c */

@@ -49,7 +49,7 @@ static int build_in(int dir, const struct flush_admission *a, struct err *e)
 {
 	AUTO_FREE char *source = xasprintf("source.%s", a->ext);
 
-	if (fs_mkdir(dir, "journal", 0755, e) < 0)
+	if (fs_mkdir(dir, "journal", 0755, e) < 0 || fs_mkdir(dir, "actions", 0755, e) < 0)
 		return -1;
 	if (write_file(dir, source, a->source, a->source_n, 0444, false, e) < 0 ||
 	    write_file(dir, "plan.json", a->plan, a->plan_n, 0444, false, e) < 0 ||

@@ -88,6 +88,7 @@ static void admit(struct daemon *d, const char *id, const char *ext, const char 
 	char when[CLOCK_TEXT];
 
 	core_begin(x, &t, accepted_data(a->plan, name, text, by));
+	turn_first_starts(d, x, &t);
 	fa.live = l;
 	fa.plan = json_dumps(a->canonical, JSON_INDENT(2));
 	fa.plan_n = strlen(fa.plan);

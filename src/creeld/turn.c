@@ -169,7 +169,7 @@ static void due_timers(struct daemon *d, msec now)
 
 static uint32_t committed(const struct daemon *d)
 {
-	uint32_t n = (uint32_t)d->running.n;
+	uint32_t n = (uint32_t)d->running.n + d->admitted_starts;
 	size_t k;
 
 	for (k = 0; k < d->queue.n; k++) {
@@ -180,9 +180,21 @@ static uint32_t committed(const struct daemon *d)
 	return n;
 }
 
-static bool plan_has_room(const struct live *l)
+static bool plan_has_room(const struct exec *x)
 {
-	return !l->plan->max_concurrency || l->exec->count[PH_RUNNING] < l->plan->max_concurrency;
+	return !x->plan->max_concurrency || x->count[PH_RUNNING] < x->plan->max_concurrency;
+}
+
+void turn_first_starts(struct daemon *d, struct exec *x, struct turn *t)
+{
+	core_advance(x, t);
+	/* Whoever waits for room already goes first. */
+	while (d->ready.n == 0 && committed(d) < AHEAD * d->config.max_concurrency && plan_has_room(x) &&
+	       core_next(x) != NO_ACTION) {
+		if (core_start(x, t))
+			d->admitted_starts++;
+		core_advance(x, t);
+	}
 }
 
 /* Executions take turns, one start each, those of the highest priority first; a plan that has no room keeps its
@@ -198,7 +210,7 @@ static void start_actions(struct daemon *d, msec now)
 
 		for (k = 0; k < d->ready.n; k++) {
 			l = d->lives.v[d->ready.v[k]];
-			if (!plan_has_room(l) && core_next(l->exec) != NO_ACTION)
+			if (!plan_has_room(l->exec) && core_next(l->exec) != NO_ACTION)
 				continue;
 			if (best == d->ready.n || l->plan->priority > d->lives.v[d->ready.v[best]]->plan->priority)
 				best = k;
@@ -340,6 +352,7 @@ void turn(struct daemon *d)
 	if (d->job)
 		return;
 	j = flush_job_new();
+	d->admitted_starts = 0;
 	due_timers(d, now);
 	intake_scan(d, j);
 	for (k = 0; k < d->dirty.n; k++)
