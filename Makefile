@@ -81,6 +81,56 @@ $(BUILD)/.flags: FORCE
 .PHONY: FORCE
 FORCE:
 
+# ---- what it takes ----
+
+# Debian packages that are missing are installed; nothing is asked of apt when none is.
+.PHONY: deps
+deps:
+	@sh contrib/install-packages.sh contrib/packages.txt
+
+# ---- tests ----
+
+export BUILD
+export CREEL_TESTS := $(CURDIR)/tests
+bats_files := $(sort $(wildcard tests/e2e/*.bats))
+
+.PHONY: check check-unit check-e2e check-layers check-schemas lint
+check: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory check-layers lint check-unit check-schemas check-e2e
+	@echo "all tests passed"
+
+check-unit: $(unit_bin)
+	@for t in $(unit_bin); do echo "== $$t"; $$t || exit 1; done
+
+check-e2e: all
+	@bats --print-output-on-failure $(bats_files)
+
+# plan.json and state.json under the schemas of the source document, by zod.
+check-schemas: all
+	@sh tests/zod/run.sh
+
+check-layers:
+	@sh contrib/check-layers.sh
+
+lint:
+	@sh tests/lint/run.sh
+
+# ---- use ----
+
+.PHONY: demo install
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	@sh contrib/demo.sh $(BUILD)
+
+PREFIX ?= /usr/local
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
+		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/creel/schemas
+	install -m 755 $(programs) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 schemas/*.json $(DESTDIR)$(PREFIX)/share/creel/schemas
+	for s in 1 5 8; do install -m 644 man/*.$$s $(DESTDIR)$(PREFIX)/share/man/man$$s; done
+
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)

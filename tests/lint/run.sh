@@ -1,0 +1,30 @@
+#!/bin/sh
+# Habits that a compiler does not check.
+set -eu
+cd "$(dirname "$0")/../.."
+bad=0
+complain() {
+	echo "lint: $1" >&2
+	bad=1
+}
+# Banned: unbounded or locale-dependent calls that have a safe form here.
+banned='\b(strcat|sprintf|vsprintf|gets|strtok|system|popen|tmpnam|mktemp|atol|setlocale)[[:space:]]*\('
+if grep -rnE "$banned" src --include='*.c'; then
+	complain "banned functions"
+fi
+# Only spool.c builds paths of executions.
+if grep -rnE '"executions/' src --include='*.c' | grep -v '^src/store/spool.c:'; then
+	complain "paths of executions are built in src/store/spool.c only"
+fi
+# Every header says what it is for.
+for h in $(find src -name '*.h'); do
+	sed -n 2p "$h" | grep -qE '^ \* [a-z_]+\.h - ' || complain "$h: line 2 must be ' * NAME.h - purpose'"
+done
+# Requirement ids in tests exist.
+if [ -f tests/requirements.txt ]; then
+	for id in $(grep -rhoE '\b(ORCH|EDGE|STEP|S0|PIPE|CHK|RUN|TRIG|ACT|WF)-[A-Z0-9]+\b' tests --include='*.c' --include='*.bats' | sort -u); do
+		grep -qx "$id" tests/requirements.txt || complain "tests cite $id, which is no requirement"
+	done
+fi
+[ "$bad" -eq 0 ] && echo "lint: ok"
+exit "$bad"
