@@ -20,6 +20,7 @@
 #include "codec/source.h"
 #include "creeld/daemon.h"
 #include "store/admit.h"
+#include "store/write.h"
 
 /* ---- is it whole? ---- */
 
@@ -92,10 +93,9 @@ static void tell_rejected(struct daemon *d, const char *kept, const json_t *repo
 {
 	char when[CLOCK_TEXT];
 	json_t *line = json_object();
-	AUTO_FREE char *text = NULL, *day = NULL;
+	AUTO_FREE char *text = NULL;
 	AUTO_BUF struct buf bytes = BUF_INIT;
 	struct err e;
-	int fd;
 
 	clock_format(clock_wall(), when);
 	json_object_set_new(line, "type", json_string("plan.rejected"));
@@ -105,13 +105,10 @@ static void tell_rejected(struct daemon *d, const char *kept, const json_t *repo
 	json_object_del(line, "errors");
 	text = json_dumps(line, JSON_COMPACT);
 	json_decref(line);
-	day = xasprintf("%.10s.jsonl", when);
-	fd = openat(d->spool.fd[SPOOL_EVENTS], day, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
 	buf_printf(&bytes, "%s\n", text);
-	if (fd < 0 || fs_write_all(fd, bytes.p, bytes.len, &e) < 0)
-		log_error("cannot write events/%s", day);
-	if (fd >= 0)
-		close(fd);
+	when[10] = '\0';
+	if (events_append(&d->spool, when, bytes.p, bytes.len, &e) < 0)
+		log_error("%s", e.text);
 }
 
 /* TIMESTAMP-NAME, and a number where that is taken. */

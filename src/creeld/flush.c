@@ -107,13 +107,8 @@ static void job_free(struct flush_job *j)
 		events_free(&j->commits.v[k].events);
 	}
 	for (k = 0; k < j->admissions.n; k++) {
-		struct flush_admission *a = &j->admissions.v[k];
-
-		free(a->ext);
-		free(a->source);
-		free(a->plan);
-		free(a->commit);
-		events_free(&a->events);
+		admission_free(&j->admissions.v[k].files);
+		events_free(&j->admissions.v[k].events);
 	}
 	for (k = 0; k < j->files.n; k++) {
 		free(j->files.v[k].from);

@@ -20,6 +20,7 @@
 
 #include "creeld/daemon.h"
 #include "model/event.h"
+#include "store/write.h"
 
 struct flush_commit {
 	struct live *live;
@@ -31,11 +32,8 @@ struct flush_commit {
 
 struct flush_admission {
 	struct live *live;
-	char *ext;
-	char *source, *plan, *commit;
-	size_t source_n, plan_n, commit_n;
+	struct admission files;
 	struct events events; /* of the first commit */
-	bool placed;
 };
 
 /* Move or remove or publish one file of the spool. */

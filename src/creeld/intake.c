@@ -78,7 +78,7 @@ static json_t *accepted_data(const struct plan *p, const char *name, const struc
 static void admit(struct daemon *d, const char *id, const char *ext, const char *name, struct buf *text,
 		  struct admitted *a, json_t *by, msec now, struct flush_job *j)
 {
-	struct flush_admission fa = {.ext = xstrdup(ext)};
+	struct flush_admission fa = {.files.ext = xstrdup(ext)};
 	struct commit c = {.seq = 1, .at = now};
 	struct buf bytes = BUF_INIT;
 	struct exec *x = exec_new(a->plan, id);
@@ -90,18 +90,19 @@ static void admit(struct daemon *d, const char *id, const char *ext, const char 
 	core_begin(x, &t, accepted_data(a->plan, name, text, by));
 	turn_first_starts(d, x, &t);
 	fa.live = l;
-	fa.plan = json_dumps(a->canonical, JSON_INDENT(2));
-	fa.plan_n = strlen(fa.plan);
-	sha256_tagged(fa.plan, fa.plan_n, c.prev);
+	strcpy(fa.files.id, id);
+	fa.files.plan = json_dumps(a->canonical, JSON_INDENT(2));
+	fa.files.plan_n = strlen(fa.files.plan);
+	sha256_tagged(fa.files.plan, fa.files.plan_n, c.prev);
 	commit_encode(&bytes, l->plan, &c);
 	commit_event_lines(&j->events, l->plan, id, &c);
-	fa.commit_n = bytes.len;
-	fa.commit = buf_steal(&bytes);
-	fa.source_n = text->len;
-	fa.source = buf_steal(text);
+	fa.files.commit_n = bytes.len;
+	fa.files.commit = buf_steal(&bytes);
+	fa.files.source_n = text->len;
+	fa.files.source = buf_steal(text);
 	fa.events = c.events;
 	l->seq = 1;
-	sha256_tagged(fa.commit, fa.commit_n, l->prev);
+	sha256_tagged(fa.files.commit, fa.files.commit_n, l->prev);
 	clock_format(now, when);
 	memcpy(j->day, when, 10);
 	vec_push(&j->admissions, fa);

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "codec/commit.h"
 #include "creeld/daemon.h"
+#include "store/write.h"
 
 struct live *live_add(struct daemon *d, struct plan *plan, struct exec *x)
 {
@@ -108,9 +109,8 @@ void live_quarantine(struct daemon *d, const char *id, const char *reason)
 {
 	AUTO_BUF struct buf text = BUF_INIT, line = BUF_INIT;
 	char path[SPOOL_PATH_MAX], when[CLOCK_TEXT];
-	AUTO_FREE char *name = NULL, *target = NULL, *day = NULL;
+	AUTO_FREE char *name = NULL, *target = NULL;
 	struct err e = {0};
-	int fd;
 
 	spool_execution_path(id, path);
 	target = xasprintf("../%s", path);
@@ -132,11 +132,7 @@ void live_quarantine(struct daemon *d, const char *id, const char *reason)
 	buf_printf(&line, "{\"type\":\"execution.quarantined\",\"at\":\"%s\",\"execution\":\"%s\",\"reason\":", when, id);
 	buf_json_string(&line, reason, strlen(reason));
 	buf_puts(&line, "}\n");
-	day = xasprintf("%.10s.jsonl", when);
-	fd = openat(d->spool.fd[SPOOL_EVENTS], day, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-	if (fd >= 0) {
-		if (fs_write_all(fd, line.p, line.len, &e) < 0)
-			log_error("cannot write events/%s: %s", day, e.text);
-		close(fd);
-	}
+	when[10] = '\0';
+	if (events_append(&d->spool, when, line.p, line.len, &e) < 0)
+		log_error("%s", e.text);
 }

@@ -102,10 +102,8 @@ static void retell(struct daemon *d, struct live *l, uint32_t flushed, const str
 	AUTO_BUF struct buf lines = BUF_INIT;
 	struct retell r = {&lines, l};
 	uint32_t there = map_get(seen, l->exec->id);
-	AUTO_FREE char *name = NULL;
 	char when[CLOCK_TEXT];
 	struct err e = {0};
-	int fd;
 
 	if (there == MAP_NONE || there < flushed)
 		there = flushed;
@@ -115,12 +113,9 @@ static void retell(struct daemon *d, struct live *l, uint32_t flushed, const str
 	if (journal_each(&d->spool, l->exec->id, l->plan, there + 1, retell_commit, &r, &e) < 0)
 		log_warn("cannot read the journal of %s again: %s", l->exec->id, e.text);
 	clock_format(clock_wall(), when);
-	name = xasprintf("%.10s.jsonl", when);
-	fd = openat(d->spool.fd[SPOOL_EVENTS], name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0 || fs_write_all(fd, buf_str(&lines), lines.len, &e) < 0)
-		log_error("cannot write events/%s: %s", name, fd < 0 ? strerror(errno) : e.text);
-	if (fd >= 0)
-		close(fd);
+	when[10] = '\0';
+	if (events_append(&d->spool, when, buf_str(&lines), lines.len, &e) < 0)
+		log_error("%s", e.text);
 }
 
 /* ---- attempts ---- */

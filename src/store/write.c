@@ -1,0 +1,195 @@
+#include "store/write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+
+static int write_file(int dir, const char *name, const char *text, size_t n, bool flush, struct err *e)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444);
+	int r;
+
+	if (fd < 0 && errno == EEXIST && unlinkat(dir, name, 0) == 0) /* ours, of a try that failed */
+		fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444);
+	if (fd < 0)
+		return err_sys(e, errno, "cannot create %s", name);
+	r = fs_write_all(fd, text, n, e);
+	if (r == 0 && flush && fdatasync(fd) < 0)
+		r = err_sys(e, errno, "cannot flush");
+	if (close(fd) < 0 && r == 0)
+		r = err_sys(e, errno, "cannot close");
+	if (r < 0) {
+		unlinkat(dir, name, 0);
+		return err_prefix(e, "%s", name);
+	}
+	return 0;
+}
+
+int spool_sync(const struct spool *s, struct err *e)
+{
+	if (syncfs(s->fd[SPOOL_ROOT]) < 0)
+		return err_sys(e, errno, "cannot flush the spool's file system");
+	return 0;
+}
+
+/* ---- new executions ---- */
+
+void admission_free(struct admission *a)
+{
+	free(a->ext);
+	free(a->source);
+	free(a->plan);
+	free(a->commit);
+	*a = (struct admission){0};
+}
+
+static int write_parts(int dir, const struct admission *a, struct err *e)
+{
+	AUTO_FREE char *source = xasprintf("source.%s", a->ext);
+
+	if (fs_mkdir(dir, "journal", 0755, e) < 0 || fs_mkdir(dir, "actions", 0755, e) < 0)
+		return -1;
+	if (write_file(dir, source, a->source, a->source_n, false, e) < 0 ||
+	    write_file(dir, "plan.json", a->plan, a->plan_n, false, e) < 0 ||
+	    write_file(dir, "empty.json", "{}", 2, false, e) < 0 ||
+	    write_file(dir, "journal/00000001.json", a->commit, a->commit_n, false, e) < 0)
+		return -1;
+	return 0;
+}
+
+int admission_write(const struct spool *s, const struct admission *a, struct err *e)
+{
+	AUTO_FREE char *path = xasprintf("tmp/%s/new", a->id);
+	int dir, r;
+
+	if (a->placed)
+		return 0;
+	if (fs_remove_tree(s->fd[SPOOL_ROOT], path, e) < 0 || fs_mkdir_all(s->fd[SPOOL_ROOT], path, 0755, e) < 0)
+		return -1;
+	dir = fs_open_dir(s->fd[SPOOL_ROOT], path, e);
+	if (dir < 0)
+		return -1;
+	r = write_parts(dir, a, e);
+	close(dir);
+	return r < 0 ? err_prefix(e, "%s", path) : 0;
+}
+
+int admission_place(const struct spool *s, struct admission *a, struct err *e)
+{
+	char day[SPOOL_PATH_MAX], path[SPOOL_PATH_MAX], link[SPOOL_PATH_MAX];
+	AUTO_FREE char *from = xasprintf("tmp/%s/new", a->id);
+	AUTO_FREE char *target = NULL;
+
+	if (a->placed)
+		return 0;
+	spool_execution_day(a->id, day);
+	spool_execution_path(a->id, path);
+	spool_active_path(a->id, link);
+	target = xasprintf("../%s", path);
+	if (fs_mkdir(s->fd[SPOOL_ROOT], day, 0755, e) < 0)
+		return -1;
+	if (symlinkat(target, s->fd[SPOOL_ROOT], link) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "cannot link %s", link);
+	if (renameat(s->fd[SPOOL_ROOT], from, s->fd[SPOOL_ROOT], path) < 0)
+		return err_sys(e, errno, "cannot move %s into place", from);
+	a->placed = true;
+	return 0;
+}
+
+int admission_forget(const struct spool *s, const struct admission *a, struct err *e)
+{
+	return fs_remove_tree(s->fd[SPOOL_TMP], a->id, e);
+}
+
+/* ---- commits ---- */
+
+static void temporary_name(const char *id, uint32_t seq, char out[SPOOL_PATH_MAX])
+{
+	snprintf(out, SPOOL_PATH_MAX, "tmp/%.36s.%u.tmp", id, seq);
+}
+
+int commit_write(const struct spool *s, const char *id, uint32_t seq, const char *text, size_t n, bool flush,
+		 struct err *e)
+{
+	char name[SPOOL_PATH_MAX];
+
+	temporary_name(id, seq, name);
+	return write_file(s->fd[SPOOL_ROOT], name, text, n, flush, e);
+}
+
+int commit_place(const struct spool *s, const char *id, uint32_t seq, bool flush, struct err *e)
+{
+	char from[SPOOL_PATH_MAX], to[SPOOL_PATH_MAX], *slash;
+
+	temporary_name(id, seq, from);
+	spool_commit_path(id, seq, to);
+	if (renameat(s->fd[SPOOL_ROOT], from, s->fd[SPOOL_ROOT], to) < 0)
+		return err_sys(e, errno, "cannot move %s into place", to);
+	if (!flush)
+		return 0;
+	slash = strrchr(to, '/');
+	*slash = '\0';
+	return fs_sync_dir(s->fd[SPOOL_ROOT], to, e);
+}
+
+/* ---- events, states ---- */
+
+static int open_events(const struct spool *s, const char *day, struct err *e)
+{
+	AUTO_FREE char *name = xasprintf("%s.jsonl", day);
+	int fd = openat(s->fd[SPOOL_EVENTS], name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+	return fd < 0 ? err_sys(e, errno, "cannot open events/%s", name) : fd;
+}
+
+int events_append(const struct spool *s, const char *day, const char *text, size_t n, struct err *e)
+{
+	int fd, r;
+
+	if (n == 0)
+		return 0;
+	fd = open_events(s, day, e);
+	if (fd < 0)
+		return -1;
+	r = fs_write_all(fd, text, n, e);
+	if (close(fd) < 0 && r == 0)
+		r = err_sys(e, errno, "cannot close");
+	return r < 0 ? err_prefix(e, "events/%s.jsonl", day) : 0;
+}
+
+int events_sync(const struct spool *s, const char *day, struct err *e)
+{
+	int fd = open_events(s, day, e), r = 0;
+
+	if (fd < 0)
+		return -1;
+	if (fdatasync(fd) < 0)
+		r = err_sys(e, errno, "cannot flush events/%s.jsonl", day);
+	close(fd);
+	return r == 0 ? fs_sync_dir(s->fd[SPOOL_ROOT], "events", e) : r;
+}
+
+int state_publish(const struct spool *s, const char *id, const char *text, size_t n, bool flush, struct err *e)
+{
+	char path[SPOOL_PATH_MAX], name[SPOOL_PATH_MAX];
+
+	spool_execution_path(id, path);
+	snprintf(name, sizeof name, "%.80s/state.json", path);
+	return fs_publish(s->fd[SPOOL_ROOT], name, text, n, flush ? FS_SYNC : 0, e);
+}
+
+int active_remove(const struct spool *s, const char *id, struct err *e)
+{
+	char path[SPOOL_PATH_MAX];
+
+	spool_active_path(id, path);
+	if (unlinkat(s->fd[SPOOL_ROOT], path, 0) < 0 && errno != ENOENT)
+		return err_sys(e, errno, "cannot remove %s", path);
+	return 0;
+}

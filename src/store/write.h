@@ -1,0 +1,49 @@
+/*
+ * write.h - the spool's files as they are written: new executions, commits, events, states.
+ *
+ * Each function is one step; whoever calls them keeps the order that design section 2 asks for:
+ *
+ *   admission_write, commit_write  →  flush  →  admission_place, commit_place  →  flush  →  events_append,
+ *   state_publish  →  (at the end) events_sync  →  active_remove
+ *
+ * A step may be repeated after a failure.  With `flush`, a step flushes what it wrote itself; without, the caller
+ * flushes many at once (spool_sync).
+ */
+#ifndef CREEL_STORE_WRITE_H
+#define CREEL_STORE_WRITE_H
+
+#include "store/spool.h"
+
+/* A new execution: everything it starts with. */
+struct admission {
+	char id[UUID_TEXT];
+	char *ext;                     /* of the source: yaml, yml or json */
+	char *source, *plan, *commit;  /* owned */
+	size_t source_n, plan_n, commit_n;
+	bool placed;
+};
+
+void admission_free(struct admission *a);
+
+/* Build tmp/ID/new. */
+int admission_write(const struct spool *s, const struct admission *a, struct err *e);
+/* Link active/ID and rename new into place. */
+int admission_place(const struct spool *s, struct admission *a, struct err *e);
+/* Remove tmp/ID with the claim. */
+int admission_forget(const struct spool *s, const struct admission *a, struct err *e);
+
+int commit_write(const struct spool *s, const char *id, uint32_t seq, const char *text, size_t n, bool flush,
+		 struct err *e);
+int commit_place(const struct spool *s, const char *id, uint32_t seq, bool flush, struct err *e);
+
+/* day is YYYY-MM-DD. */
+int events_append(const struct spool *s, const char *day, const char *text, size_t n, struct err *e);
+int events_sync(const struct spool *s, const char *day, struct err *e);
+
+int state_publish(const struct spool *s, const char *id, const char *text, size_t n, bool flush, struct err *e);
+int active_remove(const struct spool *s, const char *id, struct err *e);
+
+/* Flush the whole file system of the spool. */
+int spool_sync(const struct spool *s, struct err *e);
+
+#endif
