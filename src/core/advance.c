@@ -288,6 +288,24 @@ uint32_t core_next(struct exec *x)
 	return NO_ACTION;
 }
 
+void core_park(struct exec *x)
+{
+	struct heap_item item;
+
+	if (core_next(x) != NO_ACTION && heap_pop(&x->ready, &item))
+		vec_push(&x->parked, item.id);
+}
+
+void core_unpark(struct exec *x)
+{
+	size_t k;
+
+	for (k = 0; k < x->parked.n; k++)
+		if (x->a[x->parked.v[k]].phase == PH_READY)
+			make_ready(x, x->parked.v[k]);
+	x->parked.n = 0;
+}
+
 /* Which completed action does the running compensation undo? */
 static const char *undone_by(const struct exec *x, uint32_t compensation)
 {

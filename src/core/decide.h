@@ -79,6 +79,10 @@ msec core_deadline(struct exec *x);
 void core_advance(struct exec *x, struct turn *t);
 /* Is there an action that could start now (limits aside)? Its index, or NO_ACTION. */
 uint32_t core_next(struct exec *x);
+/* Set aside the action that core_next names, because something outside the execution has no room for it; and put all
+ * that were set aside back in line. */
+void core_park(struct exec *x);
+void core_unpark(struct exec *x);
 /* Start the action that core_next names: true if an attempt was committed to, false if it failed or was skipped
  * instead. */
 bool core_start(struct exec *x, struct turn *t);

@@ -67,6 +67,7 @@ void exec_free(struct exec *x)
 	vec_free(&x->asked);
 	vec_free(&x->work);
 	vec_free(&x->settled);
+	vec_free(&x->parked);
 	heap_free(&x->ready);
 	heap_free(&x->timers);
 	json_decref(x->error);

@@ -135,6 +135,7 @@ struct exec {
 
 	/* Derived. */
 	struct heap ready;  /* READY actions by priority, then plan order */
+	VEC(uint32_t) parked; /* READY actions that were taken off the heap because a lock or queue was full */
 	struct heap timers; /* deadlines of actions, lazily deleted */
 	VEC(uint32_t) work; /* actions to evaluate; stale entries are dropped */
 	VEC(uint32_t) settled; /* alternatives whose primaries go on; empty between events */

@@ -60,6 +60,7 @@ static void take(struct config *c, const json_t *root)
 		if (strcmp(levels[k], level) == 0)
 			c->log_level = k;
 	c->env = json_incref(json_object_get(root, "env"));
+	c->queues = json_incref(json_object_get(root, "queues"));
 	c->spool = xstrdup_opt(json_string_value(json_object_get(root, "spool")));
 }
 
@@ -103,4 +104,5 @@ void config_free(struct config *c)
 {
 	free(c->spool);
 	json_decref(c->env);
+	json_decref(c->queues);
 }

@@ -37,7 +37,8 @@ struct config {
 	long long stdout_cap, stderr_cap; /* bytes */
 	bool no_new_privs;
 	int log_level;
-	json_t *env; /* object of text: what every action's environment gets; owned */
+	json_t *env;    /* object of text: what every action's environment gets; owned */
+	json_t *queues; /* name -> {concurrency}; owned */
 	bool drain;
 };
 
@@ -68,6 +69,7 @@ struct live {
 	uint32_t events_flushed; /* and are known to be on disk */
 	bool dirty;          /* in daemon.dirty */
 	bool waiting_start;  /* in daemon.ready */
+	bool is_parked;      /* in daemon.parked */
 	bool state_old;      /* in daemon.stale */
 	msec state_written;  /* monotonic */
 	msec state_cost;     /* of the last writing, ms */
@@ -100,11 +102,15 @@ struct daemon {
 	bool restored; /* the spool is a copy of the one that creeld.lock speaks of */
 
 	VEC(struct live *) lives; /* by slot; NULL where free */
+	VEC(uint32_t) free_slots;
 	struct map by_id;
 	uint32_t n_lives;
 	VEC(uint32_t) dirty; /* have inputs or timers */
 	VEC(uint32_t) ready; /* have actions that may start */
 	VEC(uint32_t) queue; /* have attempts for a supervisor */
+	VEC(uint32_t) parked; /* have actions that wait for a lock or a queue */
+	struct map held;      /* "r:RESOURCE" or "q:QUEUE" -> how many; keys in held_keys */
+	VEC(char *) held_keys;
 	VEC(uint32_t) stale; /* have a state.json that lags */
 	struct heap timers;
 
@@ -181,6 +187,13 @@ void turn(struct daemon *d);
 /* The starts that an admission's own commit can hold, so that a plan of one action costs two commits. */
 void turn_first_starts(struct daemon *d, struct exec *x, struct turn *t);
 msec turn_deadline(struct daemon *d); /* wall clock, or 0 */
+
+/* limits.c: what holds across executions: named locks and queues.  Counted anew in each turn, from what is committed
+ * to and from nothing else, so that no slot can leak. */
+void limits_count(struct daemon *d);
+bool limits_allow(const struct daemon *d, const struct action *a);
+void limits_take(struct daemon *d, const struct action *a);
+void limits_clear(struct daemon *d);
 
 /* dispatch.c */
 void dispatch(struct daemon *d);

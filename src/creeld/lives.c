@@ -3,8 +3,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -17,21 +19,23 @@
 struct live *live_add(struct daemon *d, struct plan *plan, struct exec *x)
 {
 	struct live *l = xcalloc(1, sizeof *l);
+	unsigned long long nonce;
 	uint32_t slot;
 
-	for (slot = 0; slot < d->lives.n && d->lives.v[slot]; slot++)
-		if (d->n_lives == d->lives.n) {
-			slot = (uint32_t)d->lives.n;
-			break;
-		}
-	if (slot == d->lives.n)
+	if (d->free_slots.n > 0) {
+		slot = d->free_slots.v[--d->free_slots.n];
+	} else {
+		slot = (uint32_t)d->lives.n;
 		vec_push(&d->lives, NULL);
+	}
 	d->lives.v[slot] = l;
 	d->n_lives++;
 	l->slot = slot;
 	l->plan = plan;
 	l->exec = x;
 	x->env = d->config.env;
+	if (getrandom(&nonce, sizeof nonce, 0) == (ssize_t)sizeof nonce)
+		snprintf(x->nonce, sizeof x->nonce, "%016llx", nonce); /* without one, secrets have no value */
 	map_put(&d->by_id, x->id, slot);
 	return l;
 }
@@ -87,6 +91,8 @@ void live_remove(struct daemon *d, struct live *l)
 		drop_slot(d->dirty.v, &d->dirty.n, l->slot);
 	if (l->waiting_start)
 		drop_slot(d->ready.v, &d->ready.n, l->slot);
+	if (l->is_parked)
+		drop_slot(d->parked.v, &d->parked.n, l->slot);
 	if (l->queuing)
 		drop_slot(d->queue.v, &d->queue.n, l->slot);
 	if (l->state_old)
@@ -100,6 +106,7 @@ void live_remove(struct daemon *d, struct live *l)
 	exec_free(l->exec);
 	plan_free(l->plan);
 	d->lives.v[l->slot] = NULL;
+	vec_push(&d->free_slots, l->slot);
 	d->n_lives--;
 	free(l);
 }

@@ -295,6 +295,9 @@ static void tear_down(struct daemon *d)
 	vec_free(&d->ready);
 	vec_free(&d->queue);
 	vec_free(&d->stale);
+	vec_free(&d->parked);
+	vec_free(&d->free_slots);
+	limits_clear(d);
 	vec_free(&d->running);
 	map_free(&d->by_id);
 	heap_free(&d->timers);

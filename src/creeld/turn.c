@@ -191,10 +191,39 @@ void turn_first_starts(struct daemon *d, struct exec *x, struct turn *t)
 	/* Whoever waits for room already goes first. */
 	while (d->ready.n == 0 && committed(d) < AHEAD * d->config.max_concurrency && plan_has_room(x) &&
 	       core_next(x) != NO_ACTION) {
-		if (core_start(x, t))
+		const struct action *a = &x->plan->actions[core_next(x)];
+
+		if (!limits_allow(d, a))
+			return; /* the turn that follows sets it aside */
+		if (core_start(x, t)) {
 			d->admitted_starts++;
+			limits_take(d, a);
+		}
 		core_advance(x, t);
 	}
+}
+
+static void park(struct daemon *d, struct live *l)
+{
+	core_park(l->exec);
+	if (!l->is_parked)
+		vec_push(&d->parked, l->slot);
+	l->is_parked = true;
+}
+
+/* Something may have been released: whoever waited for it is in line again. */
+static void unpark_all(struct daemon *d)
+{
+	size_t k;
+
+	for (k = 0; k < d->parked.n; k++) {
+		struct live *l = d->lives.v[d->parked.v[k]];
+
+		l->is_parked = false;
+		core_unpark(l->exec);
+		note_ready(d, l);
+	}
+	d->parked.n = 0;
 }
 
 /* Executions take turns, one start each, those of the highest priority first; a plan that has no room keeps its
@@ -205,6 +234,7 @@ static void start_actions(struct daemon *d, msec now)
 
 	while (used < room && d->ready.n > 0) {
 		size_t k, best = d->ready.n;
+		const struct action *a;
 		struct live *l;
 		struct turn t;
 
@@ -221,9 +251,19 @@ static void start_actions(struct daemon *d, msec now)
 		memmove(d->ready.v + best, d->ready.v + best + 1, (d->ready.n - best - 1) * sizeof *d->ready.v);
 		d->ready.n--;
 		l->waiting_start = false;
+		if (core_next(l->exec) == NO_ACTION)
+			continue;
+		a = &l->plan->actions[core_next(l->exec)];
+		if (!limits_allow(d, a)) {
+			park(d, l);
+			note_ready(d, l);
+			continue;
+		}
 		t = turn_of(d, l, now);
-		if (core_start(l->exec, &t))
+		if (core_start(l->exec, &t)) {
 			used++;
+			limits_take(d, a);
+		}
 		core_advance(l->exec, &t);
 		live_dirty(d, l);
 		note_ready(d, l); /* at the end of the line */
@@ -353,6 +393,8 @@ void turn(struct daemon *d)
 		return;
 	j = flush_job_new();
 	d->admitted_starts = 0;
+	limits_count(d);
+	unpark_all(d);
 	due_timers(d, now);
 	intake_scan(d, j);
 	for (k = 0; k < d->dirty.n; k++)
