@@ -132,12 +132,57 @@ static void read_state_marks(int dir, uint32_t *seq, uint32_t *events_seq)
 		*events_seq = (uint32_t)strtoul(at + 13, NULL, 10);
 }
 
-/* Does anything show that commit seq, which cannot be read, took effect? */
-static const char *sign_of_effect(int dir, uint32_t seq, uint32_t state_seq, const char *text)
+/* ---- did a commit that cannot be read take effect? ---- */
+
+/* A line of events/ that can only come from it.  Only the last days can hold one. */
+static bool events_tell(const struct spool *s, const char *id, uint32_t seq)
 {
-	(void)dir;
-	(void)text;
-	return state_seq >= seq ? "state.json reflects it" : NULL;
+	enum { DAYS = 3, MOST = 256 * 1024 * 1024 };
+	AUTO_FREE char *needle = xasprintf("\"execution\":\"%s\",\"seq\":%u,", id, seq);
+	int back;
+
+	for (back = 0; back < DAYS; back++) {
+		AUTO_BUF struct buf bytes = BUF_INIT;
+		char when[CLOCK_TEXT];
+		AUTO_FREE char *name = NULL;
+
+		clock_format(clock_wall() - back * (msec)86400000, when);
+		name = xasprintf("%.10s.jsonl", when);
+		if (fs_exists(s->fd[SPOOL_EVENTS], name) && fs_read(s->fd[SPOOL_EVENTS], name, MOST, &bytes, NULL) == 0 &&
+		    memmem(bytes.p, bytes.len, needle, strlen(needle)))
+			return true;
+	}
+	return false;
+}
+
+/* An attempt or a request of action i that the journal before it does not know. */
+static bool action_tells(const struct spool *s, int dir, const struct loaded *l, uint32_t i)
+{
+	const struct action_state *a = &l->exec->a[i];
+	const char *id = l->plan->actions[i].id;
+	char path[SPOOL_PATH_MAX];
+	bool waits = a->phase == PH_CONFIRM || a->phase == PH_ASKING;
+
+	spool_attempt_file(id, a->attempt + 1, NULL, path);
+	if (fs_exists(dir, path))
+		return true;
+	spool_request_path(l->exec->id, id, path);
+	return !waits && fs_exists(s->fd[SPOOL_ROOT], path);
+}
+
+/* Does anything show that the commit after l took effect?  What, or NULL. */
+static const char *sign_of_effect(const struct spool *s, int dir, const struct loaded *l, uint32_t state_seq)
+{
+	uint32_t i;
+
+	if (state_seq > l->seq)
+		return "state.json reflects it";
+	if (events_tell(s, l->exec->id, l->seq + 1))
+		return "events/ tells of it";
+	for (i = 0; i < l->plan->n; i++)
+		if (action_tells(s, dir, l, i))
+			return "there are traces of what it announced";
+	return NULL;
 }
 
 static int set_aside(int dir, uint32_t seq, struct err *e)
@@ -151,7 +196,7 @@ static int set_aside(int dir, uint32_t seq, struct err *e)
 	return fs_sync_dir(dir, "journal", e);
 }
 
-static int load_commits(int dir, bool read_only, struct loaded *l, struct err *e)
+static int load_commits(const struct spool *s, int dir, bool read_only, struct loaded *l, struct err *e)
 {
 	AUTO_BUF struct buf bytes = BUF_INIT;
 	uint32_t last, seq, state_seq;
@@ -170,7 +215,7 @@ static int load_commits(int dir, bool read_only, struct loaded *l, struct err *e
 		/* Only a last commit that does not even parse may be torn; a whole one that contradicts is not. */
 		if (seq != last || seq == 1 || !strstr(e->text, "is damaged"))
 			return -1;
-		sign = sign_of_effect(dir, seq, state_seq, buf_str(&bytes));
+		sign = sign_of_effect(s, dir, l, state_seq);
 		if (sign)
 			return err_prefix(e, "the last commit took effect (%s) and cannot be read", sign);
 		if (read_only)
@@ -199,7 +244,7 @@ int journal_load(const struct spool *s, const char *id, bool read_only, struct l
 		return -1;
 	}
 	out->exec = exec_new(out->plan, id);
-	r = load_commits(dir, read_only, out, e);
+	r = load_commits(s, dir, read_only, out, e);
 	close(dir);
 	if (r < 0)
 		loaded_free(out);
