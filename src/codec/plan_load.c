@@ -255,6 +255,8 @@ static void load_action(struct plan *p, uint32_t i, const json_t *from, struct d
 	a->priority = (int)json_integer_value(json_object_get(from, "priority"));
 	a->queue = text_copy(from, "queue");
 	a->resources = texts(json_object_get(from, "resources"), &a->nresources);
+	a->provides = texts(json_object_get(from, "provides"), &a->nprovides);
+	a->consumes = texts(json_object_get(from, "consumes"), &a->nconsumes);
 }
 
 /* ---- the plan ---- */

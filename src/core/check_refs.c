@@ -215,6 +215,34 @@ static void check_conditions(struct checker *c, const struct action *a)
 	}
 }
 
+/* STEP-RES: what is consumed is provided, by one action, and that one runs before. */
+static void check_consumes(struct checker *c, const struct action *a)
+{
+	size_t k;
+
+	for (k = 0; k < a->nconsumes; k++) {
+		AUTO_FREE char *pointer = xasprintf("/actions/%u/consumes/%zu", c->self, k);
+		uint32_t provider = plan_provider(c->p, a->consumes[k]);
+
+		if (provider == NO_ACTION)
+			diag_add(c->errors, pointer, xstrdup("add it to provides: of the action that puts it out"),
+				 "nothing provides \"%s\"", a->consumes[k]);
+		else if (provider == c->self || (!c->p->incomplete && !upstream(c, provider)))
+			diag_add(c->errors, pointer,
+				 xasprintf("add \"%s\" to the dependencies of \"%s\"", c->p->actions[provider].id, a->id),
+				 "\"%s\" is provided by \"%s\", which may not have run by then", a->consumes[k],
+				 c->p->actions[provider].id);
+	}
+	for (k = 0; k < a->nprovides; k++) {
+		AUTO_FREE char *pointer = xasprintf("/actions/%u/provides/%zu", c->self, k);
+		uint32_t first = plan_provider(c->p, a->provides[k]);
+
+		if (first != c->self)
+			diag_add(c->errors, pointer, xstrdup("give one of them another name"),
+				 "\"%s\" is provided by \"%s\" already", a->provides[k], c->p->actions[first].id);
+	}
+}
+
 static void check_validations(struct checker *c)
 {
 	size_t k;
@@ -256,6 +284,7 @@ void plan_check_references(const struct plan *p, struct diags *errors)
 			json_decref(inputs);
 		}
 		check_conditions(&c, a);
+		check_consumes(&c, a);
 	}
 	check_validations(&c);
 	if (c.steps > STEPS_MAX)

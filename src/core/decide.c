@@ -230,6 +230,25 @@ static int loop_ends(struct exec *x, uint32_t i, json_t *data, json_t **error)
 	return done;
 }
 
+/* An action that promised an output and left none has not done its work. */
+static json_t *broken_promise(const struct exec *x, uint32_t i, const json_t *output)
+{
+	const struct action *pa = &x->plan->actions[i];
+	json_t *error;
+	size_t k;
+
+	for (k = 0; k < pa->nprovides; k++) {
+		if (json_object_get(output, pa->provides[k]))
+			continue;
+		error = error_new(ERROR_VALIDATION_FAILED, false, "it provides \"%s\", and its outputs have none",
+				  pa->provides[k]);
+		error_set_code(error, "not_provided");
+		error_set_suggestion(error, "write the value to $CREEL_OUTPUT, or take the name out of provides:");
+		return error;
+	}
+	return NULL;
+}
+
 static void complete(struct exec *x, struct turn *t, uint32_t i, json_t *data)
 {
 	const struct loop *loop = x->plan->actions[i].loop;
@@ -269,6 +288,8 @@ void core_result(struct exec *x, struct turn *t, uint32_t i, const struct attemp
 	if (r->more)
 		json_object_update(data, r->more);
 	error = attempt_error(x, i, r);
+	if (!error)
+		error = broken_promise(x, i, r->output);
 	if (!error) {
 		if (r->output)
 			json_object_set(data, "output", r->output);

@@ -108,6 +108,22 @@ static int put_env_object(struct buf *b, const struct exec *x, const json_t *env
 	return 0;
 }
 
+/* STEP-RES: what the action consumes, under the names that it was provided by. */
+static void add_consumed(const struct live *l, uint32_t i, json_t *env)
+{
+	const struct action *pa = &l->plan->actions[i];
+	size_t k;
+
+	for (k = 0; k < pa->nconsumes; k++) {
+		uint32_t provider = plan_provider(l->plan, pa->consumes[k]);
+		json_t *output = provider == NO_ACTION ? NULL : context_output(l->exec, provider);
+		json_t *value = json_object_get(output, pa->consumes[k]);
+
+		if (value)
+			json_object_set(env, pa->consumes[k], value);
+	}
+}
+
 static int put_environment(struct buf *b, struct daemon *d, struct live *l, uint32_t i, const char *dir,
 			   const json_t *inputs, struct err *e)
 {
@@ -126,6 +142,7 @@ static int put_environment(struct buf *b, struct daemon *d, struct live *l, uint
 	if (l->plan->env && !(plan_env = ref_expand(l->plan->env, context_lookup, l->exec, e)))
 		r = -1;
 	json_object_update(all, plan_env);
+	add_consumed(l, i, all);
 	json_decref(plan_env);
 	json_object_update(all, json_object_get(inputs, "env"));
 	if (r == 0)

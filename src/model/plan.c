@@ -86,6 +86,8 @@ static void free_action(struct action *a)
 	free(a->fallback);
 	free(a->queue);
 	free_strings(a->resources, a->nresources);
+	free_strings(a->provides, a->nprovides);
+	free_strings(a->consumes, a->nconsumes);
 	if (a->conditions) {
 		free(a->conditions->if_ref);
 		free(a->conditions->when);
@@ -132,6 +134,18 @@ void plan_free(struct plan *p)
 	json_decref(p->inputs);
 	json_decref(p->submitted_by);
 	free(p);
+}
+
+uint32_t plan_provider(const struct plan *p, const char *name)
+{
+	uint32_t i;
+	size_t k;
+
+	for (i = 0; i < p->n; i++)
+		for (k = 0; k < p->actions[i].nprovides; k++)
+			if (strcmp(p->actions[i].provides[k], name) == 0)
+				return i;
+	return NO_ACTION;
 }
 
 bool action_id_is(const char *s)

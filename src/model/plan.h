@@ -95,8 +95,12 @@ struct action {
 	int priority; /* greater goes first */
 
 	char *queue; /* or NULL */
-	char **resources;
+	char **resources; /* locks held across executions while an attempt runs */
 	size_t nresources;
+	char **provides; /* outputs that it promises by name */
+	size_t nprovides;
+	char **consumes; /* outputs, provided upstream, that it finds in its environment */
+	size_t nconsumes;
 };
 
 struct validation {
@@ -138,6 +142,9 @@ uint32_t plan_find(const struct plan *p, const char *id);
 /* Fill deps' inverse, and the primaries of alternatives; called once when actions and deps are complete. */
 void plan_link(struct plan *p);
 void plan_free(struct plan *p);
+
+/* Which action provides name, or NO_ACTION. */
+uint32_t plan_provider(const struct plan *p, const char *name);
 
 /* Is s an action id ([A-Za-z0-9_][A-Za-z0-9_-]{0,63})? */
 bool action_id_is(const char *s);

@@ -74,6 +74,24 @@ static void to_source(const json_t *root, enum plan_form form, struct diags *fro
 	diags_free(from);
 }
 
+/* What the format has words for and this version does not do: better refused than silently ignored. */
+static void check_supported(const json_t *action, const char *pointer, struct diags *errors)
+{
+	static const char *const later[] = {"forEach", "cache"};
+	size_t k;
+
+	for (k = 0; k < sizeof later / sizeof *later; k++) {
+		AUTO_FREE char *at = xasprintf("%s/%s", pointer, later[k]);
+		struct diag *d;
+
+		if (!json_object_get(action, later[k]))
+			continue;
+		d = diag_add(errors, at, xstrdup("leave it out"), "\"%s\" cannot be used yet", later[k]);
+		if (d)
+			d->at_key = 1;
+	}
+}
+
 static void check_definitions(const json_t *canonical, struct diags *errors)
 {
 	json_t *actions = json_object_get(canonical, "actions"), *a;
@@ -87,6 +105,7 @@ static void check_definitions(const json_t *canonical, struct diags *errors)
 		json_object_update(inputs, json_object_get(a, "typedInputs"));
 		if (id)
 			definition_check_plan(id, inputs, pointer, errors);
+		check_supported(a, pointer, errors);
 		json_decref(inputs);
 	}
 }
