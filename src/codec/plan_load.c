@@ -71,7 +71,8 @@ static uint32_t resolve(const struct plan *p, const char *id, uint32_t self, con
 	if (i == NO_ACTION)
 		unknown(p, pointer, id, errors);
 	else
-		diag_add(errors, pointer, NULL, "\"%s\" cannot be its own %s", id, role);
+		diag_add(errors, pointer, xstrdup("name another action, or leave it out"), "\"%s\" cannot be its own %s", id,
+			 role);
 	return NO_ACTION;
 }
 

@@ -8,7 +8,6 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "base/vec.h"
 #include "core/check.h"
 
 typedef void (*edge_visit)(void *ctx, uint32_t from, uint32_t to);
@@ -97,54 +96,96 @@ static void note_back(void *ctx, uint32_t from, uint32_t to)
 		b->to[to] = from;
 }
 
-static void name_cycle(const struct plan *p, const uint32_t *waits, uint32_t start, struct diags *errors)
+/* Where `of` stands among what `a` depends on, or NO_ACTION. */
+static uint32_t dependency_at(const struct action *a, uint32_t of)
+{
+	uint32_t k;
+
+	for (k = 0; k < a->ndeps; k++)
+		if (a->deps[k] == of)
+			return k;
+	return NO_ACTION;
+}
+
+/* Why action i comes after `before`, in words. */
+static const char *why_after(const struct plan *p, uint32_t i, uint32_t before)
+{
+	if (dependency_at(&p->actions[i], before) != NO_ACTION)
+		return "waits for";
+	if (p->actions[before].alternative == i)
+		return "stands in for";
+	if (p->actions[before].compensate == i)
+		return "undoes";
+	return "waits for the stand-in";
+}
+
+/* The place to mend: the reference that puts action i after `before`. */
+static char *place_of_wait(const struct plan *p, uint32_t i, uint32_t before)
+{
+	if (p->actions[before].alternative == i)
+		return xasprintf("/actions/%u/errorHandling/alternativeActionId", before);
+	if (p->actions[before].compensate == i)
+		return xasprintf("/actions/%u/compensate", before);
+	return xasprintf("/actions/%u/dependencies", i);
+}
+
+static void name_cycle(const struct plan *p, const uint32_t *to, uint32_t start, struct diags *errors)
 {
 	enum { SHOWN = 12 };
-	struct back b = {waits, xcalloc(p->n, sizeof *b.to)};
-	bool *seen = xcalloc(p->n, sizeof *seen);
-	VEC(uint32_t) cycle = {0};
 	AUTO_BUF struct buf text = BUF_INIT;
 	AUTO_FREE char *pointer = NULL;
-	uint32_t i;
-	size_t k;
+	uint32_t i = start, n = 0, place = start;
+	bool found = false;
+
+	do {
+		if (n++ < SHOWN)
+			buf_printf(&text, "\"%s\" %s ", p->actions[i].id, why_after(p, i, to[i]));
+		if (!found && dependency_at(&p->actions[i], to[i]) != NO_ACTION) {
+			found = true;
+			place = i;
+		}
+		i = to[i];
+	} while (i != start);
+	if (n > SHOWN)
+		buf_printf(&text, "(%u more) … ", n - SHOWN);
+	buf_printf(&text, "\"%s\"", p->actions[start].id);
+	pointer = place_of_wait(p, place, to[place]);
+	diag_add(errors, pointer, xstrdup(found ? "remove one of these dependencies" : "remove one of these references"),
+		 "a cycle, in which nothing can begin: %s", buf_str(&text));
+}
+
+/* Of each left-over action one predecessor is known, so that the cycles among those have no action in common. */
+static void name_cycles(const struct plan *p, const uint32_t *waits, struct diags *errors)
+{
+	struct back b = {waits, xcalloc(p->n, sizeof *b.to)};
+	uint32_t *round = xcalloc(p->n, sizeof *round); /* in which each action was met; 0: not yet */
+	uint32_t i, k;
 
 	for (i = 0; i < p->n; i++)
 		b.to[i] = NO_ACTION;
 	for (i = 0; i < p->n; i++)
 		each_waiting(p, i, note_back, &b);
-	for (i = start; !seen[i]; i = b.to[i])
-		seen[i] = true;
-	start = i;
-	do {
-		vec_push(&cycle, i);
-		i = b.to[i];
-	} while (i != start);
-	for (k = 0; k < cycle.n && k < SHOWN; k++)
-		buf_printf(&text, "\"%s\" waits for ", p->actions[cycle.v[k]].id);
-	if (cycle.n > SHOWN)
-		buf_printf(&text, "(%zu more) … ", cycle.n - SHOWN);
-	buf_printf(&text, "\"%s\"", p->actions[start].id);
-	pointer = xasprintf("/actions/%u/dependencies", start);
-	diag_add(errors, pointer, xstrdup("remove one of these dependencies"), "the dependencies form a cycle: %s",
-		 buf_str(&text));
-	vec_free(&cycle);
-	free(seen);
+	for (i = 0; i < p->n; i++) {
+		if (waits[i] == 0 || round[i])
+			continue;
+		for (k = i; !round[k]; k = b.to[k])
+			round[k] = i + 1;
+		if (round[k] == i + 1)
+			name_cycle(p, b.to, k, errors);
+	}
+	free(round);
 	free(b.to);
 }
 
 bool plan_check_cycles(const struct plan *p, struct diags *errors)
 {
 	struct kahn k;
-	uint32_t i;
 	bool good;
 
 	run(p, &k);
 	good = k.n == p->n;
-	for (i = 0; !good && i < p->n; i++)
-		if (k.waits[i] > 0) {
-			name_cycle(p, k.waits, i, errors);
-			break;
-		}
+	if (!good)
+		name_cycles(p, k.waits, errors);
 	free(k.waits);
 	free(k.queue);
 	return good;

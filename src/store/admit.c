@@ -43,8 +43,6 @@ static bool whole_enough(const json_t *root, enum plan_form form)
 		return false;
 	if (!json_is_string(json_object_get(root, form == PLAN_FORM_ACTIONS ? "name" : "plan_id")))
 		return false;
-	if (json_object_get(root, "expectedOutcome"))
-		return false;
 	json_array_foreach(list, k, a) {
 		const char *id = json_string_value(json_object_get(a, "id"));
 		json_t *inputs = json_object_get(a, "inputs"), *env = json_object_get(a, "env");
@@ -58,15 +56,29 @@ static bool whole_enough(const json_t *root, enum plan_form form)
 	return true;
 }
 
-/* Findings about the canonical plan, as findings about the source. */
-static void to_source(const json_t *root, enum plan_form form, struct diags *from, struct diags *to)
+static bool is_complained_of(const struct diags *d, size_t n, const char *pointer)
 {
 	size_t k;
 
+	for (k = 0; k < n; k++)
+		if (strcmp(d->v[k].pointer, pointer) == 0 && !d->v[k].at_key)
+			return true;
+	return false;
+}
+
+/* Findings about the canonical plan, as findings about the source.  Where the shape of a value is wrong already,
+ * what its content seems to say is beside the point. */
+static void to_source(const json_t *root, enum plan_form form, struct diags *from, struct diags *to)
+{
+	size_t k, shape = to->n;
+
 	for (k = 0; k < from->n; k++) {
 		AUTO_FREE char *pointer = plan_source_pointer(root, form, from->v[k].pointer);
-		struct diag *d = diag_add(to, pointer, xstrdup_opt(from->v[k].suggestion), "%s", from->v[k].message);
+		struct diag *d;
 
+		if (is_complained_of(to, shape, pointer))
+			continue;
+		d = diag_add(to, pointer, xstrdup_opt(from->v[k].suggestion), "%s", from->v[k].message);
 		if (d)
 			d->at_key = from->v[k].at_key;
 	}
