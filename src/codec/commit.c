@@ -107,7 +107,8 @@ static int decode_event(const json_t *o, const struct plan *p, msec at, struct e
 	return 0;
 }
 
-static int decode(const json_t *root, const struct plan *p, struct commit *c, struct err *e)
+static int decode(const json_t *root, const struct plan *p, struct commit *c, commit_apply apply, void *ctx,
+		  struct err *e)
 {
 	json_t *seq = json_object_get(root, "seq"), *events = json_object_get(root, "events"), *o;
 	const char *prev = json_string_value(json_object_get(root, "prev"));
@@ -124,17 +125,22 @@ static int decode(const json_t *root, const struct plan *p, struct commit *c, st
 		return err_set(e, EBADMSG, "it has no events");
 	c->seq = (uint32_t)json_integer_value(seq);
 	strcpy(c->prev, prev);
+	if (apply && apply(ctx, c, NULL, e) < 0)
+		return -1;
 	json_array_foreach(events, k, o) {
 		struct event ev;
 
 		if (decode_event(o, p, c->at, &ev, e) < 0)
 			return -1;
 		vec_push(&c->events, ev);
+		if (apply && apply(ctx, c, &ev, e) < 0)
+			return -1;
 	}
 	return 0;
 }
 
-int commit_decode(const char *text, size_t n, const struct plan *p, struct commit *c, struct err *e)
+int commit_decode(const char *text, size_t n, const struct plan *p, struct commit *c, commit_apply apply, void *ctx,
+		  struct err *e)
 {
 	json_error_t where;
 	json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &where);
@@ -144,7 +150,7 @@ int commit_decode(const char *text, size_t n, const struct plan *p, struct commi
 	if (!root)
 		return err_set(e, EBADMSG, "it is not whole JSON (line %d, column %d: %s)", where.line, where.column,
 			       where.text);
-	r = decode(root, p, c, e);
+	r = decode(root, p, c, apply, ctx, e);
 	json_decref(root);
 	if (r < 0)
 		events_free(&c->events);

@@ -27,8 +27,12 @@ struct commit {
 /* Append the commit's file content, with its newline. */
 void commit_encode(struct buf *b, const struct plan *p, const struct commit *c);
 
-/* Parse a commit file.  -1: it is damaged or names what the plan has not, and *e says so; *c is empty then. */
-int commit_decode(const char *text, size_t n, const struct plan *p, struct commit *c, struct err *e);
+/* Parse a commit file.  -1: it is damaged or names what the plan has not, and *e says so; *c is empty then.
+ * apply (may be NULL) is called for the commit before its events (ev NULL), and for each event as soon as it is
+ * decoded: an event may make the instances that the next one names.  If it returns -1, so does this. */
+typedef int (*commit_apply)(void *ctx, const struct commit *c, const struct event *ev, struct err *e);
+int commit_decode(const char *text, size_t n, const struct plan *p, struct commit *c, commit_apply apply, void *ctx,
+		  struct err *e);
 
 /* Append the commit's lines for events/. */
 void commit_event_lines(struct buf *b, const struct plan *p, const char *execution, const struct commit *c);

@@ -233,10 +233,23 @@ static void load_loop(struct plan *p, uint32_t i, const json_t *loop, struct dia
 	p->actions[i].loop->max_iterations = (int)json_integer_value(json_object_get(loop, "maxIterations"));
 }
 
+static void load_for_each(struct action *a, const json_t *each)
+{
+	json_t *items = json_is_object(each) ? json_object_get(each, "items") : (json_t *)each;
+
+	if (!items)
+		return;
+	a->for_each = xcalloc(1, sizeof *a->for_each);
+	a->for_each->items = json_dumps(items, JSON_COMPACT | JSON_ENCODE_ANY);
+	a->for_each->width = (uint32_t)json_integer_value(json_object_get(each, "width"));
+	a->no_supervisor = true;
+}
+
 static void load_action(struct plan *p, uint32_t i, const json_t *from, struct diags *errors)
 {
 	json_t *handling = json_object_get(from, "errorHandling");
 	struct action *a = &p->actions[i];
+	size_t k;
 
 	a->definition = xstrdup(text(from, "actionDefinitionId") ? text(from, "actionDefinitionId") : "");
 	load_inputs(a, from);
@@ -248,6 +261,7 @@ static void load_action(struct plan *p, uint32_t i, const json_t *from, struct d
 				 "/actions/%u/errorHandling/alternativeActionId", i, 0);
 	a->compensate = resolve(p, text(from, "compensate"), i, "compensation", errors, "/actions/%u/compensate", i, 0);
 	load_loop(p, i, json_object_get(from, "loop"), errors);
+	load_for_each(a, json_object_get(from, "forEach"));
 	a->timeout = json_integer_value(json_object_get(from, "timeoutMs"));
 	a->total_timeout = json_integer_value(json_object_get(from, "totalTimeoutMs"));
 	a->on_failure = policy_of(from);
@@ -258,6 +272,10 @@ static void load_action(struct plan *p, uint32_t i, const json_t *from, struct d
 	a->resources = texts(json_object_get(from, "resources"), &a->nresources);
 	a->provides = texts(json_object_get(from, "provides"), &a->nprovides);
 	a->consumes = texts(json_object_get(from, "consumes"), &a->nconsumes);
+	a->instance_of = NO_ACTION;
+	for (k = 0; k < a->nprovides; k++)
+		if (map_get(&p->providers, a->provides[k]) == MAP_NONE)
+			map_put(&p->providers, a->provides[k], i);
 }
 
 /* ---- the plan ---- */
@@ -331,7 +349,7 @@ struct plan *plan_load(const json_t *canonical, struct diags *errors)
 		return NULL;
 	}
 	p = xcalloc(1, sizeof *p);
-	p->n = (uint32_t)n;
+	p->n = p->planned = p->capacity = (uint32_t)n;
 	p->actions = xcalloc(n, sizeof *p->actions);
 	load_head(p, canonical);
 	load_ids(p, actions, errors);

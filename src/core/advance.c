@@ -141,30 +141,6 @@ static bool conditions_hold(struct exec *x, struct turn *t, uint32_t i)
 
 /* ---- evaluation ---- */
 
-/* Open dependencies of a called alternative, not counting the primaries that wait for it. */
-static uint32_t blockers(const struct exec *x, uint32_t i)
-{
-	const struct action *pa = &x->plan->actions[i];
-	uint32_t k, n = x->a[i].deps_left;
-
-	if (n == 0 || !x->a[i].called)
-		return n;
-	for (k = 0; k < pa->ndeps; k++) {
-		uint32_t d = pa->deps[k];
-
-		n -= x->a[d].phase == PH_STANDIN && x->plan->actions[d].alternative == i;
-	}
-	return n;
-}
-
-static void make_ready(struct exec *x, uint32_t i)
-{
-	x->count[x->a[i].phase]--;
-	x->a[i].phase = PH_READY;
-	x->count[PH_READY]++;
-	heap_push(&x->ready, (int64_t)-x->plan->actions[i].priority * UINT32_MAX + i, i);
-}
-
 static const char *stop_cause(const struct exec *x, char *out, size_t size)
 {
 	if (x->expired)
@@ -183,21 +159,23 @@ static void evaluate(struct exec *x, struct turn *t, uint32_t i)
 	const struct action *pa = &x->plan->actions[i];
 	const struct confirmation *c = pa->confirmation;
 
-	if (x->a[i].phase != PH_BLOCKED)
+	if (x->a[i].phase == PH_RUNNING && pa->for_each)
+		for_each_step(x, t, i);
+	if (x->a[i].phase != PH_BLOCKED || pa->instance_of != NO_ACTION)
 		return;
 	if (pa->standby && !x->a[i].called) {
 		if (pa->nprimaries > 0 && x->a[i].callers_left == 0 && pa->ndependents > 0)
 			skip_action(x, t, i, "not_needed", "it is an alternative and was not needed");
 		return;
 	}
-	if (blockers(x, i) > 0)
+	if (exec_blockers(x, i) > 0)
 		return;
 	if (!dependencies_allow(x, t, i) || !conditions_hold(x, t, i))
 		return;
 	if (c && !x->a[i].approved)
 		ask_person(x, t, i, "confirm", c->title, c->message, c->timeout);
 	else
-		make_ready(x, i);
+		exec_set_phase(x, i, PH_READY);
 }
 
 /* Everything that has not started ends here once the execution is stopping. */
@@ -242,7 +220,7 @@ static void compensate(struct exec *x)
 	if (last == NO_ACTION)
 		return;
 	x->compensating = x->plan->actions[last].compensate;
-	make_ready(x, x->compensating);
+	exec_set_phase(x, x->compensating, PH_READY);
 	/* Its call is folded from the journal when it starts; until then it is only ready. */
 	if (!x->a[x->compensating].called) {
 		x->dormant--;
@@ -256,6 +234,17 @@ static void evaluate_all(struct exec *x, struct turn *t)
 		evaluate(x, t, x->work.v[--x->work.n]);
 }
 
+/* While the execution stops, only actions that wait for their instances have something left to do. */
+static void close_for_each(struct exec *x, struct turn *t)
+{
+	while (x->work.n > 0) {
+		uint32_t i = x->work.v[--x->work.n];
+
+		if (x->a[i].phase == PH_RUNNING && x->plan->actions[i].for_each)
+			for_each_step(x, t, i);
+	}
+}
+
 void core_advance(struct exec *x, struct turn *t)
 {
 	if (x->outcome != OUTCOME_NONE)
@@ -265,11 +254,11 @@ void core_advance(struct exec *x, struct turn *t)
 	/* An evaluation may have stopped the execution. */
 	if (!exec_stopping(x))
 		return;
-	x->work.n = 0;
+	close_for_each(x, t);
 	if (x->count[PH_BLOCKED] - x->dormant + x->count[PH_READY] + x->count[PH_CONFIRM] + x->count[PH_BACKOFF] +
 		x->count[PH_ASKING] > 0)
 		skip_rest(x, t);
-	x->work.n = 0;
+	close_for_each(x, t);
 	if (exec_open(x) == 0)
 		compensate(x);
 }
@@ -302,7 +291,7 @@ void core_unpark(struct exec *x)
 
 	for (k = 0; k < x->parked.n; k++)
 		if (x->a[x->parked.v[k]].phase == PH_READY)
-			make_ready(x, x->parked.v[k]);
+			heap_push(&x->ready, exec_rank(x, x->parked.v[k]), x->parked.v[k]);
 	x->parked.n = 0;
 }
 
@@ -328,6 +317,10 @@ bool core_start(struct exec *x, struct turn *t)
 	if (i == NO_ACTION)
 		return false;
 	heap_pop(&x->ready, &item);
+	if (x->plan->actions[i].for_each) {
+		for_each_start(x, t, i);
+		return false; /* it takes no slot; its instances do */
+	}
 	inputs = context_inputs(x, i, &error);
 	if (inputs && t->check_inputs)
 		error = t->check_inputs(x->plan->actions[i].definition, inputs);

@@ -97,4 +97,5 @@ void plan_check(const struct plan *p, struct diags *errors)
 	plan_check_cycles(p, errors);
 	plan_check_references(p, errors);
 	plan_check_shell(p, errors);
+	plan_check_standbys(p, errors);
 }

@@ -139,8 +139,12 @@ static void check_ref(struct checker *c, const struct ref *r)
 			diag_add(c->errors, c->pointer, xstrdup("put it under env: of the action and read the variable"),
 				 "the secret \"%s\" would become visible here", r->text);
 		break;
-	case REF_TRIGGER:
 	case REF_VARS:
+		if (c->self != NO_ACTION && c->p->actions[c->self].for_each && first &&
+		    (strcmp(first, "item") == 0 || strcmp(first, "index") == 0))
+			break;
+		/* fall through */
+	case REF_TRIGGER:
 		diag_add(c->errors, c->pointer, xstrdup("use inputs. instead"),
 			 "the reference \"%s\" has no meaning in this plan: nothing triggers it and it has no variables",
 			 r->text);
@@ -284,6 +288,13 @@ void plan_check_references(const struct plan *p, struct diags *errors)
 
 			ref_scan(inputs, base, on_ref, on_bad, &c);
 			json_decref(inputs);
+		}
+		if (a->for_each && strstr(a->for_each->items, "{")) {
+			AUTO_FREE char *base = xasprintf("/actions/%u/forEach", i);
+			json_t *items = json_loads(a->for_each->items, JSON_DECODE_ANY, NULL);
+
+			ref_scan(items, base, on_ref, on_bad, &c);
+			json_decref(items);
 		}
 		check_conditions(&c, a);
 		check_consumes(&c, a);

@@ -94,6 +94,27 @@ static json_t *execution_value(const struct exec *x, const struct ref *r)
 	return NULL;
 }
 
+/* vars.item and vars.index, for an instance of a forEach action. */
+static json_t *item_value(const struct exec *x, const struct ref *r)
+{
+	const struct action *pa = x->subject == NO_ACTION ? NULL : &x->plan->actions[x->subject];
+	struct ref rest = *r;
+	json_t *item, *value;
+
+	if (!pa || !pa->item || r->nsteps == 0 || !r->step[0].name)
+		return NULL;
+	if (strcmp(r->step[0].name, "index") == 0)
+		return json_integer(atoll(strrchr(pa->id, '.') + 1));
+	if (strcmp(r->step[0].name, "item") != 0)
+		return NULL;
+	item = json_loads(pa->item, JSON_DECODE_ANY, NULL);
+	rest.step++;
+	rest.nsteps--;
+	value = json_incref(ref_walk(&rest, item));
+	json_decref(item);
+	return value;
+}
+
 /* Why an action's value is not there, in words that say where to look. */
 static void explain(const struct exec *x, const struct ref *r, struct err *e)
 {
@@ -141,6 +162,7 @@ json_t *context_lookup(void *exec, const struct ref *r, struct err *e)
 			return NULL;
 		return json_sprintf("\x01%s:%s\x02", x->nonce, r->step[0].name);
 	case REF_VARS:
+		return item_value(x, r);
 	case REF_TRIGGER:
 		break;
 	}
@@ -153,9 +175,13 @@ json_t *context_inputs(struct exec *x, uint32_t i, json_t **error)
 	struct err e = {0};
 	json_t *out;
 
+	if (plain && x->plan->actions[i].instance_of != NO_ACTION)
+		json_object_update(plain, x->a[x->plan->actions[i].instance_of].inputs);
 	if (plain && x->a[i].inputs)
 		json_object_update(plain, x->a[i].inputs);
+	x->subject = i;
 	out = plain ? ref_expand(plain, context_lookup, x, &e) : NULL;
+	x->subject = NO_ACTION;
 	json_decref(plain);
 	if (!out) {
 		*error = error_new(ERROR_VALIDATION_FAILED, false, "the inputs cannot be made: %s", e.text);

@@ -22,6 +22,10 @@ void ask_person(struct exec *x, struct turn *t, uint32_t action, const char *kin
 /* Put an action, and what depends on it, back to pending.  keep: what completed downstream stays. */
 void rearm(struct exec *x, struct turn *t, uint32_t action, bool keep, const char *reason, json_t *by, json_t *inputs);
 
+/* for_each.c: start an action that is a list of instances; release instances and end it when they have ended. */
+void for_each_start(struct exec *x, struct turn *t, uint32_t action);
+void for_each_step(struct exec *x, struct turn *t, uint32_t action);
+
 uint64_t next_random(uint64_t *state);
 json_t *time_json(msec wall);
 

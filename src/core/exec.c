@@ -26,14 +26,15 @@ const char *phase_status(enum phase p)
 	return phases[p].status;
 }
 
-struct exec *exec_new(const struct plan *plan, const char *id)
+struct exec *exec_new(struct plan *plan, const char *id)
 {
 	struct exec *x = xcalloc(1, sizeof *x);
 	uint32_t i;
 
 	strcpy(x->id, id);
 	x->plan = plan;
-	x->cause = x->compensating = NO_ACTION;
+	x->cause = x->compensating = x->subject = NO_ACTION;
+	x->capacity = plan->n;
 	x->a = xcalloc(plan->n, sizeof *x->a);
 	x->count[PH_BLOCKED] = plan->n;
 	for (i = 0; i < plan->n; i++) {
@@ -97,7 +98,7 @@ const char *exec_status(const struct exec *x)
 	if (!x->started)
 		return "initializing";
 	/* A retry that waits for its time is running on its own: only people can move this one. */
-	if (waiting > 0 && x->count[PH_RUNNING] + x->count[PH_READY] + x->count[PH_BACKOFF] == 0)
+	if (waiting > 0 && x->count[PH_RUNNING] - x->waiting + x->count[PH_READY] + x->count[PH_BACKOFF] == 0)
 		return "paused_for_confirmation";
 	return "running";
 }
@@ -110,6 +111,21 @@ struct asked *exec_open_request(struct exec *x, uint32_t action)
 		if (x->asked.v[k].action == action)
 			return x->asked.v[k].responded ? NULL : &x->asked.v[k];
 	return NULL;
+}
+
+uint32_t exec_blockers(const struct exec *x, uint32_t i)
+{
+	const struct action *pa = &x->plan->actions[i];
+	uint32_t k, n = x->a[i].deps_left;
+
+	if (n == 0 || !x->a[i].called)
+		return n;
+	for (k = 0; k < pa->ndeps; k++) {
+		uint32_t d = pa->deps[k];
+
+		n -= x->a[d].phase == PH_STANDIN && x->plan->actions[d].alternative == i;
+	}
+	return n;
 }
 
 static int broken(struct err *e, const struct exec *x, uint32_t i, const char *what)
@@ -146,7 +162,8 @@ static int check_action(const struct exec *x, uint32_t i, struct err *e)
 		return broken(e, x, i, "its count of open primaries is wrong");
 	if (phase_settled(a->phase) != (a->settled != SETTLED_NOT))
 		return broken(e, x, i, "settled does not match its phase");
-	if ((a->phase == PH_RUNNING || a->phase == PH_READY || a->phase == PH_CONFIRM) && open > standing)
+	if ((a->phase == PH_RUNNING || a->phase == PH_READY || a->phase == PH_CONFIRM) && open > standing &&
+	    !a->overtaken && i != x->compensating)
 		return broken(e, x, i, "it started before its dependencies were settled");
 	if (a->phase == PH_RUNNING && a->attempt == 0)
 		return broken(e, x, i, "it runs without an attempt");

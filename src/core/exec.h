@@ -23,7 +23,8 @@
  *   count[p] is the number of actions in phase p, and they add up to n;
  *   an action is settled exactly in the phases COMPLETED, FAILED and SKIPPED;
  *   nothing leaves BLOCKED while deps_left > 0, except by a skip, or a standby whose only open dependency is the
- *   primary that called it;
+ *   primary that called it; what is under way when a dependency is armed again is let finish (overtaken), and so is
+ *   a compensation, which waits for nothing;
  *   a finished execution has no open action.
  */
 #ifndef CREEL_CORE_EXEC_H
@@ -77,6 +78,7 @@ struct action_state {
 	bool approved;        /* its confirmation was given */
 	bool withdrawable;    /* RUNNING: set by the shell while the attempt has not been handed to a supervisor */
 	bool compensated;     /* its compensation was called for */
+	bool overtaken;       /* under way when something it depends on was armed again: it is let finish */
 	uint32_t deps_left;   /* dependencies not settled */
 	uint32_t callers_left; /* standby: primaries not settled */
 	uint32_t attempt;     /* number of the last attempt, 0 before the first */
@@ -84,6 +86,11 @@ struct action_state {
 	uint32_t asked;       /* number of confirmation requests so far */
 	uint32_t iteration;   /* times re-armed */
 	uint32_t order;       /* when it completed, relative to the others */
+	/* forEach: its instances stand at first_instance and after. */
+	uint32_t first_instance, instances;
+	uint32_t instances_left; /* not settled */
+	uint32_t unreleased;     /* BLOCKED */
+	bool afresh;             /* a loop came round: items that completed are done again */
 	msec first_started;   /* of the first attempt of this iteration */
 	msec started;         /* of the last attempt */
 	msec ended;
@@ -111,11 +118,13 @@ enum outcome { OUTCOME_NONE, OUTCOME_COMPLETED, OUTCOME_FAILED, OUTCOME_CANCELLE
 
 struct exec {
 	char id[UUID_TEXT];
-	const struct plan *plan;
+	struct plan *plan;      /* borrowed; grows by the instances of forEach actions */
 	struct action_state *a; /* plan->n of them */
+	uint32_t capacity;      /* of a */
 
 	uint32_t count[PH_COUNT];
 	uint32_t dormant;   /* standbys that are BLOCKED and not called */
+	uint32_t waiting;   /* RUNNING without a supervisor: they wait for others and take no slot */
 	uint32_t completed; /* source of action_state.order */
 
 	bool started;
@@ -129,6 +138,7 @@ struct exec {
 	uint32_t compensating; /* the compensation that runs, or NO_ACTION */
 	enum outcome outcome; /* not NONE: finished */
 	msec accepted_at, started_at, ended_at;
+	msec timed_from; /* the plan's timeout counts from its start, or from when it was opened again */
 	json_t *error; /* what stopped it; or NULL */
 
 	VEC(struct asked) asked;
@@ -140,14 +150,23 @@ struct exec {
 	VEC(uint32_t) work; /* actions to evaluate; stale entries are dropped */
 	VEC(uint32_t) settled; /* alternatives whose primaries go on; empty between events */
 	json_t *env;        /* the configuration's environment, borrowed; for references */
+	uint32_t subject;   /* whose references are looked up, for vars.item; or NO_ACTION */
 	char nonce[TOKEN_TEXT]; /* marks secrets in resolved inputs; see core/context.h */
 };
 
-struct exec *exec_new(const struct plan *plan, const char *id);
+struct exec *exec_new(struct plan *plan, const char *id);
 void exec_free(struct exec *x);
 
 /* Fold one event.  -1 and *e: the event cannot follow from the state; nothing was changed. */
 int exec_apply(struct exec *x, const struct event *ev, struct err *e);
+
+/* Change the phase of action i, and every count that follows from it. */
+void exec_set_phase(struct exec *x, uint32_t i, enum phase p);
+/* Make or reset the instances of forEach action i for these items. */
+void exec_expand(struct exec *x, uint32_t i, const json_t *items);
+
+/* The index of instance `number` of forEach action parent, or NO_ACTION. */
+uint32_t exec_instance(const struct exec *x, uint32_t parent, uint32_t number);
 
 /* Every invariant above; -1 and *e names the first that does not hold.  Linear in the plan. */
 int exec_check(const struct exec *x, struct err *e);
@@ -158,6 +177,15 @@ uint32_t exec_open(const struct exec *x);
 const char *exec_status(const struct exec *x);
 const char *phase_status(enum phase p);
 const char *phase_name(enum phase p);
+
+/* The place of action i in the line of those that are ready: less goes first. */
+static inline int64_t exec_rank(const struct exec *x, uint32_t i)
+{
+	return (int64_t)-x->plan->actions[i].priority * UINT32_MAX + i;
+}
+
+/* Dependencies that are not settled, those aside whose alternative this is and that called for it. */
+uint32_t exec_blockers(const struct exec *x, uint32_t i);
 
 /* Nothing new may start, except compensations. */
 static inline bool exec_stopping(const struct exec *x)

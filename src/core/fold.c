@@ -58,15 +58,29 @@ static bool dormant(const struct exec *x, uint32_t i)
 	return x->plan->actions[i].standby && !x->a[i].called && x->a[i].phase == PH_BLOCKED;
 }
 
-static void set_phase(struct exec *x, uint32_t i, enum phase p)
+/* Counts that hold only in some phases: taken back before a change and added after it. */
+static void count_special(struct exec *x, uint32_t i, int sign)
 {
-	x->dormant -= dormant(x, i);
+	const struct action *pa = &x->plan->actions[i];
+	enum phase p = x->a[i].phase;
+
+	if (pa->no_supervisor && p == PH_RUNNING)
+		x->waiting += (uint32_t)sign;
+	if (pa->instance_of != NO_ACTION && p == PH_BLOCKED)
+		x->a[pa->instance_of].unreleased += (uint32_t)sign;
+	if (dormant(x, i))
+		x->dormant += (uint32_t)sign;
+}
+
+void exec_set_phase(struct exec *x, uint32_t i, enum phase p)
+{
+	count_special(x, i, -1);
 	x->count[x->a[i].phase]--;
 	x->a[i].phase = (uint8_t)p;
 	x->count[p]++;
-	x->dormant += dormant(x, i);
+	count_special(x, i, +1);
 	if (p == PH_READY)
-		heap_push(&x->ready, ((int64_t)-x->plan->actions[i].priority) * UINT32_MAX + i, i);
+		heap_push(&x->ready, exec_rank(x, i), i);
 }
 
 static void call_for(struct exec *x, uint32_t standby)
@@ -123,7 +137,7 @@ static void settle(struct exec *x, uint32_t i, enum phase p, enum settled how)
 {
 	bool was = x->a[i].settled != SETTLED_NOT;
 
-	set_phase(x, i, p);
+	exec_set_phase(x, i, p);
 	x->a[i].settled = (uint8_t)how;
 	x->a[i].deadline = 0;
 	if (x->compensating == i)
@@ -132,6 +146,10 @@ static void settle(struct exec *x, uint32_t i, enum phase p, enum settled how)
 		tell_dependents(x, i);
 	if (x->plan->actions[i].nprimaries > 0)
 		vec_push(&x->settled, i);
+	if (!was && x->plan->actions[i].instance_of != NO_ACTION) {
+		x->a[x->plan->actions[i].instance_of].instances_left--;
+		vec_push(&x->work, x->plan->actions[i].instance_of);
+	}
 }
 
 static void settle_failed(struct exec *x, uint32_t i, const char *then);
@@ -200,11 +218,11 @@ static void failed(struct exec *x, uint32_t i, const struct event *ev)
 	if (!then)
 		then = "abort";
 	if (strcmp(then, "retry") == 0) {
-		set_phase(x, i, PH_BACKOFF);
+		exec_set_phase(x, i, PH_BACKOFF);
 	} else if (strcmp(then, "ask") == 0) {
-		set_phase(x, i, PH_ASKING);
+		exec_set_phase(x, i, PH_ASKING);
 	} else if (strcmp(then, "alternative") == 0 && alternative != NO_ACTION) {
-		set_phase(x, i, PH_STANDIN);
+		exec_set_phase(x, i, PH_STANDIN);
 		if (x->a[alternative].settled)
 			vec_push(&x->settled, alternative);
 		else
@@ -241,7 +259,11 @@ static void requested(struct exec *x, uint32_t i, const struct event *ev)
 	a->token[0] = '\0';
 	if (token && strlen(token) < sizeof a->token)
 		strcpy(a->token, token);
-	set_phase(x, i, PH_RUNNING);
+	exec_set_phase(x, i, PH_RUNNING);
+	if (x->plan->actions[i].for_each) {
+		exec_expand(x, i, json_object_get(ev->data, "items")); /* moves x->a */
+		vec_push(&x->work, i);
+	}
 }
 
 static void lost(struct exec *x, uint32_t i, const struct event *ev)
@@ -251,10 +273,10 @@ static void lost(struct exec *x, uint32_t i, const struct event *ev)
 	if (is_text(ev, "then", "rerun")) {
 		a->lost++;
 		a->budget_used--;
-		set_phase(x, i, PH_READY);
+		exec_set_phase(x, i, PH_READY);
 	} else if (is_text(ev, "then", "ask")) {
 		set_record(a, ev->data);
-		set_phase(x, i, PH_ASKING);
+		exec_set_phase(x, i, PH_ASKING);
 	}
 	/* then: fail is followed by action.failed */
 }
@@ -271,7 +293,7 @@ static void asked(struct exec *x, uint32_t i, const struct event *ev)
 	if (r.deadline)
 		heap_push(&x->timers, r.deadline, i);
 	if (x->a[i].phase != PH_ASKING)
-		set_phase(x, i, PH_CONFIRM);
+		exec_set_phase(x, i, PH_CONFIRM);
 }
 
 static void answered(struct exec *x, uint32_t i, const struct event *ev)
@@ -305,11 +327,11 @@ static void answered(struct exec *x, uint32_t i, const struct event *ev)
 		a->budget_used = 0;
 		a->lost = 0;
 		a->first_started = 0;
-		set_phase(x, i, PH_READY);
+		exec_set_phase(x, i, PH_READY);
 	} else if (is_text(ev, "decision", "approve")) {
 		a->approved = true;
 		if (a->phase == PH_CONFIRM)
-			set_phase(x, i, PH_READY);
+			exec_set_phase(x, i, PH_READY);
 		/* ASKING: the failure is continued over; action.failed with then: continue follows */
 	} else if (is_text(ev, "decision", "reject") && a->phase == PH_CONFIRM) {
 		stop(x, i, x->plan->on_abort == ON_ABORT_TERMINATE);
@@ -341,6 +363,7 @@ static void rearmed(struct exec *x, uint32_t i, const struct event *ev)
 		r->responded = ev->at;
 	if (a->settled)
 		unsettle(x, i);
+	a->afresh = is_text(ev, "reason", "loop");
 	a->called = false;
 	a->approved = false;
 	a->stand_in = STAND_IN_NONE;
@@ -356,7 +379,7 @@ static void rearmed(struct exec *x, uint32_t i, const struct event *ev)
 			a->inputs = json_object();
 		json_object_update(a->inputs, inputs);
 	}
-	set_phase(x, i, PH_BLOCKED);
+	exec_set_phase(x, i, PH_BLOCKED);
 	if (a->deps_left == 0)
 		vec_push(&x->work, i);
 }

@@ -282,13 +282,22 @@ static void rearm_stopped(struct exec *x, struct turn *t, json_t *by)
 	}
 }
 
-static int retry(struct exec *x, struct turn *t, const struct request *r, struct err *e)
+static int retry(struct exec *x, struct turn *t, const struct request *asked_for, struct err *e)
 {
-	const char *id = x->plan->actions[r->action].id;
-	enum phase p = x->a[r->action].phase;
+	/* Items that failed are done again by their forEach action, which keeps those that completed. */
+	uint32_t of = x->plan->actions[asked_for->action].instance_of;
+	bool item = of != NO_ACTION && x->a[asked_for->action].phase != PH_ASKING;
+	struct request own = *asked_for, *r = &own;
+	const char *id;
+
+	enum phase p;
 	struct asked *a;
 	json_t *data;
 
+	if (item)
+		own.action = of;
+	id = x->plan->actions[own.action].id;
+	p = x->a[own.action].phase;
 	if (p != PH_FAILED && p != PH_SKIPPED && p != PH_ASKING && p != PH_BACKOFF)
 		return err_set(e, EINVAL, "\"%s\" cannot be retried: it is %s", id, phase_status(p));
 	if (x->outcome == OUTCOME_NONE && exec_stopping(x))
@@ -354,10 +363,7 @@ static void deadline_passed(struct exec *x, struct turn *t, uint32_t i)
 
 	if (x->a[i].phase == PH_BACKOFF) {
 		x->a[i].deadline = 0;
-		x->count[PH_BACKOFF]--;
-		x->a[i].phase = PH_READY;
-		x->count[PH_READY]++;
-		heap_push(&x->ready, (int64_t)-x->plan->actions[i].priority * UINT32_MAX + i, i);
+		exec_set_phase(x, i, PH_READY);
 		return;
 	}
 	if (!a)

@@ -45,7 +45,8 @@ static void perform_events(struct daemon *d, struct live *l, const struct events
 	for (k = 0; k < events->n; k++) {
 		uint32_t i = events->v[k].action;
 
-		if (events->v[k].type == EV_ACTION_REQUESTED && l->exec->a[i].phase == PH_RUNNING)
+		if (events->v[k].type == EV_ACTION_REQUESTED && l->exec->a[i].phase == PH_RUNNING &&
+		    !l->plan->actions[i].no_supervisor)
 			perform_start(d, l, i);
 	}
 	if (exec_stopping(l->exec))

@@ -39,7 +39,7 @@ static void retell_commit(void *ctx, const char *text, size_t n, uint32_t seq)
 	struct err e;
 
 	(void)seq;
-	if (commit_decode(text, n, r->l->plan, &c, &e) < 0)
+	if (commit_decode(text, n, r->l->plan, &c, NULL, NULL, &e) < 0)
 		return; /* it was readable a moment ago; the journal stays the truth */
 	commit_event_lines(r->lines, r->l->plan, r->l->exec->id, &c);
 	events_free(&c.events);
@@ -238,7 +238,7 @@ static void recover_one(struct daemon *d, const char *id, const struct map *seen
 		return;
 	}
 	for (i = 0; i < l->plan->n && l->exec->count[PH_RUNNING] > 0; i++)
-		if (l->exec->a[i].phase == PH_RUNNING)
+		if (l->exec->a[i].phase == PH_RUNNING && !l->plan->actions[i].no_supervisor)
 			recover_attempt(d, l, i);
 	republish_requests(d, l);
 	live_dirty(d, l);

@@ -182,7 +182,7 @@ static uint32_t committed(const struct daemon *d)
 
 static bool plan_has_room(const struct exec *x)
 {
-	return !x->plan->max_concurrency || x->count[PH_RUNNING] < x->plan->max_concurrency;
+	return !x->plan->max_concurrency || x->count[PH_RUNNING] - x->waiting < x->plan->max_concurrency;
 }
 
 void turn_first_starts(struct daemon *d, struct exec *x, struct turn *t)
@@ -307,7 +307,7 @@ static msec state_due(const struct live *l)
 
 static bool waits(const struct exec *x)
 {
-	return x->count[PH_RUNNING] + x->count[PH_READY] == 0;
+	return x->count[PH_RUNNING] - x->waiting + x->count[PH_READY] == 0;
 }
 
 static void fold_state(struct daemon *d, struct live *l, struct flush_job *j)
@@ -322,12 +322,37 @@ static void fold_state(struct daemon *d, struct live *l, struct flush_job *j)
 	}
 }
 
+/* What an action without a supervisor puts out gets its file here: the state always points to one. */
+static void store_collected(struct live *l, struct events *events, struct flush_job *j)
+{
+	size_t k;
+
+	for (k = 0; k < events->n; k++) {
+		struct event *ev = &events->v[k];
+		json_t *output = json_object_get(ev->data, "output");
+		char path[SPOOL_PATH_MAX], file[SPOOL_PATH_MAX];
+		struct flush_file f = {0};
+
+		if (ev->type != EV_ACTION_COMPLETED || json_object_get(ev->data, "outputLocation"))
+			continue;
+		f.text = output ? json_dumps(output, JSON_COMPACT) : xstrdup("{}");
+		spool_attempt_path(l->exec->id, l->plan->actions[ev->action].id, ev->attempt, path);
+		spool_attempt_file(l->plan->actions[ev->action].id, ev->attempt, "output.json", file);
+		f.to = xasprintf("%s/output.json", path);
+		/* The event's data is the action's record too: both get the location before either is written. */
+		json_object_set_new(ev->data, "outputLocation", attempt_location(file, f.text, strlen(f.text)));
+		vec_push(&j->files, f);
+	}
+}
+
 static void add_commit(struct daemon *d, struct live *l, msec now, struct flush_job *j)
 {
 	struct flush_commit fc = {.live = l};
-	struct commit c = {.seq = l->seq + 1, .at = now, .events = l->out};
+	struct commit c;
 	struct buf text = BUF_INIT;
 
+	store_collected(l, &l->out, j);
+	c = (struct commit){.seq = l->seq + 1, .at = now, .events = l->out};
 	strcpy(c.prev, l->prev);
 	commit_encode(&text, l->plan, &c);
 	commit_event_lines(&j->events, l->plan, l->exec->id, &c);

@@ -104,6 +104,11 @@ static void free_action(struct action *a)
 		free(a->loop->until);
 		free(a->loop);
 	}
+	if (a->for_each) {
+		free(a->for_each->items);
+		free(a->for_each);
+	}
+	free(a->item);
 }
 
 void plan_free(struct plan *p)
@@ -126,6 +131,7 @@ void plan_free(struct plan *p)
 	free(p->edges);
 	free(p->primaries);
 	map_free(&p->index);
+	map_free(&p->providers);
 	free(p->key);
 	free(p->name);
 	free(p->description);
@@ -138,14 +144,53 @@ void plan_free(struct plan *p)
 
 uint32_t plan_provider(const struct plan *p, const char *name)
 {
-	uint32_t i;
+	return map_get(&p->providers, name);
+}
+
+static char **copy_strings(char **v, size_t n)
+{
+	char **copy = n ? xcalloc(n, sizeof *copy) : NULL;
 	size_t k;
 
-	for (i = 0; i < p->n; i++)
-		for (k = 0; k < p->actions[i].nprovides; k++)
-			if (strcmp(p->actions[i].provides[k], name) == 0)
-				return i;
-	return NO_ACTION;
+	for (k = 0; k < n; k++)
+		copy[k] = xstrdup(v[k]);
+	return copy;
+}
+
+uint32_t plan_add_instance(struct plan *p, uint32_t of, uint32_t number, char *item)
+{
+	const struct action *parent;
+	struct action *a;
+
+	/* Grown by doubling, from the planned size. */
+	if (p->n == p->capacity) {
+		p->capacity = p->n * 2;
+		p->actions = xreallocarray(p->actions, p->capacity, sizeof *p->actions);
+	}
+	parent = &p->actions[of];
+	a = &p->actions[p->n];
+	*a = (struct action){
+	    .id = xasprintf("%s.%u", parent->id, number),
+	    .definition = xstrdup(parent->definition),
+	    .inputs = xstrdup(parent->inputs),
+	    .alternative = NO_ACTION,
+	    .compensate = NO_ACTION,
+	    .instance_of = of,
+	    .item = item,
+	    .retry = parent->retry,
+	    .timeout = parent->timeout,
+	    .total_timeout = parent->total_timeout,
+	    .on_failure = ON_FAILURE_CONTINUE, /* what a failed item means is the parent's to say */
+	    .on_lost = parent->on_lost,
+	    .priority = parent->priority,
+	    .queue = xstrdup_opt(parent->queue),
+	    .resources = copy_strings(parent->resources, parent->nresources),
+	    .nresources = parent->nresources,
+	    .consumes = copy_strings(parent->consumes, parent->nconsumes),
+	    .nconsumes = parent->nconsumes,
+	};
+	map_put(&p->index, a->id, p->n);
+	return p->n++;
 }
 
 bool action_id_is(const char *s)
@@ -159,4 +204,22 @@ bool action_id_is(const char *s)
 			return false;
 	}
 	return i > 0;
+}
+
+bool instance_id_is(const char *s)
+{
+	const char *dot = strchr(s, '.');
+	char id[ACTION_ID_MAX + 1];
+	size_t n = dot ? (size_t)(dot - s) : 0, k;
+
+	if (!dot)
+		return action_id_is(s);
+	if (n > ACTION_ID_MAX)
+		return false;
+	memcpy(id, s, n);
+	id[n] = '\0';
+	for (k = 1; dot[k]; k++)
+		if (dot[k] < '0' || dot[k] > '9' || k > 6)
+			return false;
+	return k > 1 && action_id_is(id);
 }

@@ -26,6 +26,7 @@ enum {
 	ACTION_ID_MAX = 64,
 	PLAN_ACTIONS_MAX = 50000,
 	PLAN_EDGES_MAX = 1000000,
+	FOR_EACH_MAX = 10000, /* items of one forEach */
 	RETRY_ATTEMPTS_MAX = 10,
 	LOST_RERUNS_MAX = 3 /* reruns of lost attempts that are not counted against maxAttempts */
 };
@@ -65,6 +66,12 @@ struct loop {
 	int max_iterations;
 };
 
+/* forEach: one instance of the action for each item of a list that is known when the action's turn comes. */
+struct for_each {
+	char *items;    /* JSON: a list, or a text that is one reference to a list */
+	uint32_t width; /* instances that may be under way at once; 0: no limit of its own */
+};
+
 struct action {
 	char *id;
 	char *definition;
@@ -85,6 +92,10 @@ struct action {
 	struct conditions *conditions;     /* or NULL */
 	struct confirmation *confirmation; /* or NULL */
 	struct loop *loop;                 /* or NULL */
+	struct for_each *for_each;         /* or NULL */
+	bool no_supervisor;                /* runs without a process of its own: it waits for others */
+	uint32_t instance_of;              /* the forEach action that this is an instance of, or NO_ACTION */
+	char *item;                        /* its item, as JSON; or NULL */
 
 	struct retry_policy retry;
 	msec timeout;       /* of one attempt; 0: none */
@@ -118,8 +129,10 @@ struct plan {
 	char *version; /* or NULL */
 
 	struct action *actions;
-	uint32_t n;
+	uint32_t n;       /* instances of forEach actions follow the actions that were planned */
+	uint32_t planned, capacity;
 	struct map index; /* id -> index */
+	struct map providers; /* what is provided -> by which action first */
 	uint32_t *edges;  /* deps and dependents of all actions */
 	uint32_t *primaries;
 
@@ -143,10 +156,16 @@ uint32_t plan_find(const struct plan *p, const char *id);
 void plan_link(struct plan *p);
 void plan_free(struct plan *p);
 
+/* Add an instance of action `of` for an item (JSON, taken over): named OF.NUMBER, without dependencies, with the
+ * same attempts policy.  Pointers to actions are invalid afterwards; indexes are not. */
+uint32_t plan_add_instance(struct plan *p, uint32_t of, uint32_t number, char *item);
+
 /* Which action provides name, or NO_ACTION. */
 uint32_t plan_provider(const struct plan *p, const char *name);
 
 /* Is s an action id ([A-Za-z0-9_][A-Za-z0-9_-]{0,63})? */
 bool action_id_is(const char *s);
+/* The same, or the id of an instance: ID.NUMBER. */
+bool instance_id_is(const char *s);
 
 #endif

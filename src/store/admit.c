@@ -89,7 +89,7 @@ static void to_source(const json_t *root, enum plan_form form, struct diags *fro
 /* What the format has words for and this version does not do: better refused than silently ignored. */
 static void check_supported(const json_t *action, const char *pointer, struct diags *errors)
 {
-	static const char *const later[] = {"forEach", "cache"};
+	static const char *const later[] = {"cache"};
 	size_t k;
 
 	for (k = 0; k < sizeof later / sizeof *later; k++) {

@@ -32,7 +32,7 @@ static const char *text(const json_t *o, const char *key)
 
 /* ---- outputs and errors ---- */
 
-static json_t *location(const char *path, const char *bytes, size_t n)
+json_t *attempt_location(const char *path, const char *bytes, size_t n)
 {
 	char sum[SHA256_HEX];
 
@@ -61,7 +61,7 @@ static void publish_output(int dir, const char *action, uint32_t attempt, struct
 		json_object_set_new(out->more, "outputProblem", json_string(e->text));
 		return;
 	}
-	json_object_set_new(out->more, "outputLocation", location(path, bytes, strlen(bytes)));
+	json_object_set_new(out->more, "outputLocation", attempt_location(path, bytes, strlen(bytes)));
 }
 
 static void read_output(int dir, const char *action, uint32_t attempt, struct attempt_report *out)
@@ -221,7 +221,7 @@ static void fill(int dir, const json_t *root, const char *action, uint32_t attem
 	if (json_object_get(root, "output"))
 		read_output(dir, action, attempt, out);
 	if (success && !out->error && !json_object_get(out->more, "outputLocation"))
-		json_object_set_new(out->more, "outputLocation", location(empty, "{}", 2));
+		json_object_set_new(out->more, "outputLocation", attempt_location(empty, "{}", 2));
 	if ((!success || out->error) && json_object_get(root, "stderr"))
 		add_stderr(dir, out);
 	out->result.reason = out->reason;

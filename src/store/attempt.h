@@ -19,6 +19,9 @@ struct attempt_report {
 	json_t *error, *output, *more;
 };
 
+/* S0's StorageLocation of JSON bytes in a file; path is relative to the execution.  A new value. */
+json_t *attempt_location(const char *path, const char *bytes, size_t n);
+
 enum attempt_read { ATTEMPT_READ_OK, ATTEMPT_READ_NONE, ATTEMPT_READ_BAD };
 
 /* Read result.json, the outputs and the error of an attempt.  With outputs, output.json is published beside them.

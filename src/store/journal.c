@@ -69,16 +69,6 @@ static int last_commit(int dir, uint32_t *last, struct err *e)
 	return 0;
 }
 
-static int apply(struct loaded *l, const struct commit *c, struct err *e)
-{
-	size_t k;
-
-	for (k = 0; k < c->events.n; k++)
-		if (exec_apply(l->exec, &c->events.v[k], e) < 0)
-			return -1;
-	return 0;
-}
-
 static int read_commit(int dir, uint32_t seq, struct buf *bytes, struct err *e)
 {
 	char name[32];
@@ -88,25 +78,39 @@ static int read_commit(int dir, uint32_t seq, struct buf *bytes, struct err *e)
 	return fs_read(dir, name, COMMIT_MAX, bytes, e);
 }
 
-static int take_commit(struct loaded *l, uint32_t seq, const struct buf *bytes, struct err *e)
-{
-	struct commit c;
-	int r = 0;
+struct taking {
+	struct loaded *l;
+	uint32_t seq;
+	bool whole; /* it parsed: what is wrong is not a torn file */
+};
 
-	if (commit_decode(buf_str(bytes), bytes->len, l->plan, &c, e) < 0)
-		return err_prefix(e, "journal/%08u.json is damaged", seq);
-	if (c.seq != seq)
-		r = err_set(e, EBADMSG, "journal/%08u.json says that it is commit %u", seq, c.seq);
-	else if (strcmp(c.prev, l->prev) != 0)
-		r = err_set(e, EBADMSG, "journal/%08u.json does not follow what is before it: the history was changed", seq);
-	else if (apply(l, &c, e) < 0)
-		r = err_prefix(e, "journal/%08u.json", seq);
+static int take_event(void *ctx, const struct commit *c, const struct event *ev, struct err *e)
+{
+	struct taking *t = ctx;
+
+	if (ev)
+		return exec_apply(t->l->exec, ev, e);
+	t->whole = true;
+	if (c->seq != t->seq)
+		return err_set(e, EBADMSG, "it says that it is commit %u", c->seq);
+	if (strcmp(c->prev, t->l->prev) != 0)
+		return err_set(e, EBADMSG, "it does not follow what is before it: the history was changed");
+	return 0;
+}
+
+static int take_commit(struct loaded *l, uint32_t seq, const struct buf *bytes, bool *whole, struct err *e)
+{
+	struct taking t = {l, seq, false};
+	struct commit c;
+	int r = commit_decode(buf_str(bytes), bytes->len, l->plan, &c, take_event, &t, e);
+
+	*whole = t.whole;
+	if (r < 0)
+		return err_prefix(e, "journal/%08u.json %s", seq, t.whole ? "does not add up" : "is damaged");
 	events_free(&c.events);
-	if (r == 0) {
-		l->seq = seq;
-		sha256_tagged(bytes->p, bytes->len, l->prev);
-	}
-	return r;
+	l->seq = seq;
+	sha256_tagged(bytes->p, bytes->len, l->prev);
+	return 0;
 }
 
 /* state.json's own seq and eventsSeq; zeros if there is no whole one. */
@@ -201,6 +205,7 @@ static int load_commits(const struct spool *s, int dir, bool read_only, struct l
 	AUTO_BUF struct buf bytes = BUF_INIT;
 	uint32_t last, seq, state_seq;
 	const char *sign;
+	bool whole;
 
 	if (last_commit(dir, &last, e) < 0)
 		return -1;
@@ -210,10 +215,10 @@ static int load_commits(const struct spool *s, int dir, bool read_only, struct l
 	for (seq = 1; seq <= last; seq++) {
 		if (read_commit(dir, seq, &bytes, e) < 0)
 			return -1;
-		if (take_commit(l, seq, &bytes, e) == 0)
+		if (take_commit(l, seq, &bytes, &whole, e) == 0)
 			continue;
 		/* Only a last commit that does not even parse may be torn; a whole one that contradicts is not. */
-		if (seq != last || seq == 1 || !strstr(e->text, "is damaged"))
+		if (seq != last || seq == 1 || whole)
 			return -1;
 		sign = sign_of_effect(s, dir, l, state_seq);
 		if (sign)

@@ -204,7 +204,7 @@ static void need_id(const char *id)
 
 static void need_action(const char *action)
 {
-	if (action_id_is(action))
+	if (instance_id_is(action))
 		return;
 	fprintf(stderr, "creel: bug: a path was asked for an action id that is none\n");
 	abort();
@@ -239,9 +239,9 @@ void spool_attempt_file(const char *action, uint32_t attempt, const char *name, 
 {
 	need_action(action);
 	if (name)
-		snprintf(out, SPOOL_PATH_MAX, "actions/%.64s/%u/%.64s", action, attempt, name);
+		snprintf(out, SPOOL_PATH_MAX, "actions/%.72s/%u/%.64s", action, attempt, name);
 	else
-		snprintf(out, SPOOL_PATH_MAX, "actions/%.64s/%u", action, attempt);
+		snprintf(out, SPOOL_PATH_MAX, "actions/%.72s/%u", action, attempt);
 }
 
 void spool_attempt_path(const char *id, const char *action, uint32_t attempt, char out[SPOOL_PATH_MAX])
@@ -250,7 +250,7 @@ void spool_attempt_path(const char *id, const char *action, uint32_t attempt, ch
 
 	spool_execution_path(id, dir);
 	need_action(action);
-	snprintf(out, SPOOL_PATH_MAX, "%.70s/actions/%.64s/%u", dir, action, attempt);
+	snprintf(out, SPOOL_PATH_MAX, "%.70s/actions/%.72s/%u", dir, action, attempt);
 }
 
 void spool_confirm_path(const char *id, const char *action, uint32_t number, char out[SPOOL_PATH_MAX])
@@ -259,7 +259,7 @@ void spool_confirm_path(const char *id, const char *action, uint32_t number, cha
 
 	spool_execution_path(id, dir);
 	need_action(action);
-	snprintf(out, SPOOL_PATH_MAX, "%.70s/actions/%.64s/confirm-%u", dir, action, number);
+	snprintf(out, SPOOL_PATH_MAX, "%.70s/actions/%.72s/confirm-%u", dir, action, number);
 }
 
 void spool_active_path(const char *id, char out[SPOOL_PATH_MAX])
@@ -272,14 +272,14 @@ void spool_request_path(const char *id, const char *action, char out[SPOOL_PATH_
 {
 	need_id(id);
 	need_action(action);
-	snprintf(out, SPOOL_PATH_MAX, "confirm/%.36s.%.64s.request.json", id, action);
+	snprintf(out, SPOOL_PATH_MAX, "confirm/%.36s.%.72s.request.json", id, action);
 }
 
 void spool_result_name(const char *id, const char *action, uint32_t attempt, char out[SPOOL_PATH_MAX])
 {
 	need_id(id);
 	need_action(action);
-	snprintf(out, SPOOL_PATH_MAX, "%.36s.%.64s.%u.json", id, action, attempt);
+	snprintf(out, SPOOL_PATH_MAX, "%.36s.%.72s.%u.json", id, action, attempt);
 }
 
 bool spool_split_name(char *name, char **id, char **action, char **rest)
@@ -295,6 +295,13 @@ bool spool_split_name(char *name, char **id, char **action, char **rest)
 	*action = NULL;
 	*rest = first + 1;
 	second = strchr(first + 1, '.');
+	/* ID.ACTION.NUMBER.REST names an instance of a forEach action. */
+	if (second && second[1] >= '0' && second[1] <= '9') {
+		char *third = second + 1 + strspn(second + 1, "0123456789");
+
+		if (*third == '.')
+			second = third;
+	}
 	if (second) {
 		*second = '\0';
 		*action = first + 1;
