@@ -63,6 +63,7 @@ void exec_free(struct exec *x)
 	for (k = 0; k < x->asked.n; k++) {
 		free(x->asked.v[k].kind);
 		free(x->asked.v[k].user);
+		free(x->asked.v[k].decision);
 		json_decref(x->asked.v[k].approved_by);
 	}
 	vec_free(&x->asked);

@@ -110,6 +110,7 @@ struct asked {
 	bool confirmed;
 	uint32_t approvals; /* towards a quorum */
 	char *kind;         /* confirm, lost, failed */
+	char *decision;     /* what was decided; NULL: nothing yet */
 	char *user;         /* who answered last; NULL: nobody */
 	json_t *approved_by; /* array of user names, towards a quorum; or NULL */
 };

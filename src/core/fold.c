@@ -315,6 +315,8 @@ static void answered(struct exec *x, uint32_t i, const struct event *ev)
 			return;
 		}
 		r->responded = ev->at;
+		free(r->decision);
+		r->decision = xstrdup_opt(text_of(ev, "decision"));
 		r->confirmed = json_is_true(json_object_get(ev->data, "confirmed"));
 	}
 	a->deadline = 0;

@@ -56,6 +56,7 @@ struct input {
 	char *verb, *user, *comment;
 	json_t *by, *inputs;
 	long uid;
+	uint32_t number; /* of the request that a decision cites; 0: none */
 };
 
 /* An execution that is not finished. */
@@ -65,6 +66,7 @@ struct live {
 	struct exec *exec;
 	uint32_t seq;
 	char prev[SHA256_TAGGED];
+	char plan_digest[SHA256_TAGGED]; /* of plan.json: what a request and its decision are about */
 	uint32_t events_seq; /* commits whose lines were appended to events/ */
 	uint32_t events_flushed; /* and are known to be on disk */
 	bool dirty;          /* in daemon.dirty */

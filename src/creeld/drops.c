@@ -203,6 +203,7 @@ static json_t *read_content(struct daemon *d, int dir, const char *name, const c
 		const char *reason = json_string_value(json_object_get(source.root, "reason"));
 
 		in->comment = xstrdup_opt(comment ? comment : reason);
+		in->number = (uint32_t)json_integer_value(json_object_get(source.root, "number"));
 		inputs = json_object_get(json_object_get(source.root, "modifications"), "inputs");
 		if (!inputs)
 			inputs = json_object_get(source.root, "inputs");

@@ -94,6 +94,7 @@ static void admit(struct daemon *d, const char *id, const char *ext, const char 
 	fa.files.plan = json_dumps(a->canonical, JSON_INDENT(2));
 	fa.files.plan_n = strlen(fa.files.plan);
 	sha256_tagged(fa.files.plan, fa.files.plan_n, c.prev);
+	strcpy(l->plan_digest, c.prev);
 	commit_encode(&bytes, l->plan, &c);
 	commit_event_lines(&j->events, l->plan, id, &c);
 	fa.files.commit_n = bytes.len;

@@ -181,6 +181,7 @@ static struct live *adopt_loaded(struct daemon *d, struct loaded *loaded)
 
 	l->seq = loaded->seq;
 	strcpy(l->prev, loaded->prev);
+	strcpy(l->plan_digest, loaded->plan_digest);
 	return l;
 }
 

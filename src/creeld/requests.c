@@ -82,7 +82,8 @@ char *requests_text(struct live *l, uint32_t i)
 		json_object_set_new(o, "title", json_sprintf("%s %s", pa->id, strcmp(a->kind, "lost") == 0 ? "was lost" : "failed"));
 		json_object_set_new(o, "message", message ? json_incref(message) : json_string("see creel show"));
 	}
-	json_object_set_new(o, "plan", json_pack("{s:s, s:s}", "id", l->plan->id, "name", l->plan->name));
+	json_object_set_new(o, "plan", json_pack("{s:s, s:s, s:s}", "id", l->plan->id, "name", l->plan->name,
+						 "checksum", l->plan_digest));
 	inputs = context_inputs(l->exec, i, &error);
 	json_object_set_new(o, "what", json_pack("{s:s, s:o}", "actionDefinitionId", pa->definition, "inputs",
 						 inputs ? inputs : json_loads(pa->inputs, 0, NULL)));
@@ -149,6 +150,8 @@ void requests_answered(struct live *l, const struct input *in, struct flush_job 
 	if (in->comment)
 		json_object_set_new(o, "comment", json_string(in->comment));
 	json_object_set_new(o, "at", json_string(when));
+	json_object_set_new(o, "plan", json_string(l->plan_digest));
+	json_object_set_new(o, "number", json_integer(l->exec->a[in->action].asked));
 	spool_confirm_path(l->exec->id, l->plan->actions[in->action].id, l->exec->a[in->action].asked, dir);
 	f.text = json_dumps(o, JSON_COMPACT);
 	f.to = xasprintf("%s/decided.json", dir);

@@ -65,6 +65,9 @@ static void take_request(struct daemon *d, struct live *l, struct turn *t, struc
 	    (c->napprovers > 0 || c->quorum > 1 || c->no_self_approval))
 		r = err_set(&e, EPERM, "this decision counts only from confirm/by/%s/: use creel approve or creel reject",
 			    in->user);
+	else if (in->kind == INPUT_DECISION && in->number && in->number != l->exec->a[in->action].asked)
+		r = err_set(&e, EINVAL, "it cites request %u of \"%s\", and the latest is %u: look at it and decide anew",
+			    in->number, l->plan->actions[in->action].id, l->exec->a[in->action].asked);
 	else if (in->kind == INPUT_DECISION)
 		r = core_decision(l->exec, t, &in->request, &e);
 	else

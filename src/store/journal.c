@@ -248,6 +248,7 @@ int journal_load(const struct spool *s, const char *id, bool read_only, struct l
 		close(dir);
 		return -1;
 	}
+	strcpy(out->plan_digest, out->prev);
 	out->exec = exec_new(out->plan, id);
 	r = load_commits(s, dir, read_only, out, e);
 	close(dir);
