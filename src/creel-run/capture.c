@@ -11,11 +11,11 @@
 
 static char chunk[65536]; /* as much as a pipe holds */
 
-int capture_open(struct capture *c, const char *name, uint64_t cap, struct err *e)
+int capture_open(struct capture *c, const char *name, uint64_t cap, const struct mask_set *secrets, struct err *e)
 {
 	int ends[2];
 
-	*c = (struct capture){.name = name, .cap = cap, .file = -1};
+	*c = (struct capture){.name = name, .cap = cap, .file = -1, .mask = {.set = secrets}};
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_sys(e, errno, "cannot make a pipe for %s", name);
 	c->in = ends[0];
@@ -47,23 +47,43 @@ static void store(struct capture *c, int dir, const char *p, size_t n)
 	}
 }
 
+static void keep(struct capture *c, int dir, const char *p, size_t n)
+{
+	uint64_t room = c->cap - c->stored;
+
+	/* After a failure nothing more is stored: a file with a hole in it would pass for the whole. */
+	if (n > 0 && c->problem.code == 0 && (room > 0 || c->file < 0))
+		store(c, dir, p, n < room ? n : (size_t)room);
+	if (n > room || (n > 0 && c->problem.code))
+		c->cut = true;
+}
+
+static void keep_masked(struct capture *c, int dir, const char *p, size_t n, bool last)
+{
+	struct buf shown = BUF_INIT;
+
+	mask_feed(&c->mask, p, n, last, &shown);
+	keep(c, dir, buf_str(&shown), shown.len);
+	buf_free(&shown);
+}
+
 bool capture_take(struct capture *c, int dir)
 {
 	ssize_t got = read(c->in, chunk, sizeof chunk);
-	uint64_t room = c->cap - c->stored;
 
 	if (got < 0)
 		return errno == EINTR || errno == EAGAIN;
 	c->size += (uint64_t)got;
-	/* After a failure nothing more is stored: a file with a hole in it would pass for the whole. */
-	if (got > 0 && c->problem.code == 0 && (room > 0 || c->file < 0))
-		store(c, dir, chunk, (uint64_t)got < room ? (size_t)got : (size_t)room);
+	if (c->mask.set->n > 0)
+		keep_masked(c, dir, chunk, (size_t)got, false);
+	else
+		keep(c, dir, chunk, (size_t)got);
 	return true;
 }
 
 bool capture_truncated(const struct capture *c)
 {
-	return c->stored < c->size;
+	return c->cut;
 }
 
 static void mark(struct capture *c)
@@ -100,6 +120,10 @@ void capture_finish(struct capture *out, struct capture *err, int dir)
 		drain(out, dir);
 		drain(err, dir);
 	}
+	keep_masked(out, dir, "", 0, true);
+	keep_masked(err, dir, "", 0, true);
+	mask_free(&out->mask);
+	mask_free(&err->mask);
 	mark(out);
 	mark(err);
 }

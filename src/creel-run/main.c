@@ -22,11 +22,12 @@ DESCRIPTION
 	6. just before the exec writes one line into `lock`:
 	   `pid=N sid=N start=TICKS boot=BOOTID dev=N ino=N` (start: field 22 of /proc/PID/stat; dev and ino:
 	   of the lock file itself).  An empty lock file that nobody holds means that the action never started;
-	7. keeps what the action writes in `stdout` and `stderr`, made when there is something to keep, up to the
-	   caps; what is beyond is dropped, and the last line of the file says so;
+	7. keeps what the action writes in `stdout` and `stderr`, made when there is something to keep, with *** for
+	   each secret, up to the caps; what is beyond is dropped, and the last line of the file says so;
 	8. on a timeout, on SIGTERM, SIGINT or SIGHUP to itself, and on what is left when the main process ends:
 	   sends TERM (and CONT) to every descendant, in whatever session, and KILL after the grace period;
-	9. when the last descendant is reaped, writes result.json (by rename, not flushed: a result that a
+	9. when the last descendant is reaped, puts *** for each secret in the files `output` and `error` that the
+	   action may have left, and writes result.json (by rename, not flushed: a result that a
 	   power cut takes makes the attempt lost), and links it into the spool's results/ if its parent is
 	   no longer the daemon.
 
@@ -35,7 +36,8 @@ DESCRIPTION
 	and a cwd that cannot be entered, are the outcome not_executable, never an exit code.
 
 SPECIFICATION
-	NUL-terminated strings `key=value`, at most 32 MiB, in any order.  All but arg and env at most once.
+	NUL-terminated strings `key=value`, at most 32 MiB, in any order.  All but arg, env and secret
+	at most once.
 
 	dir=PATH            the attempt's directory, absolute (required)
 	results=PATH        the spool's results/, absolute, and
@@ -52,12 +54,14 @@ SPECIFICATION
 	no_new_privs=0|1    1
 	arg=TEXT            one for each argument, the first is the program (required)
 	env=NAME=VALUE      one for each variable of the environment
+	secret=VALUE        a text of 4 bytes or more that must not be recorded; any number
 
 RESULT
 	One JSON object: execution, action, attempt, token; outcome (exited, signalled, timeout, terminated,
 	not_executable, failed); exitCode or signal of the main process if it ran; reason; startedAt, finishedAt
 	(after the last descendant was reaped), durationMs; stdout and stderr if anything was written: {size, stored,
-	truncated, problem}; output: {size} if the action left a file `output`; error: true if it left a
+	truncated, problem} (size: what was
+	written; stored: what is in the file, secrets masked); output: {size} if the action left a file `output`; error: true if it left a
 	file `error`; killed: descendants that needed KILL; resources: {userMs, systemMs, maxRssKiB}.
 
 EXIT STATUS
@@ -72,6 +76,9 @@ BUGS
 	program (no_new_privs=0) made unkillable for us.
 	While the kernel looks for cwd and the program (a dead network file system), the timeout does not run.
 	An action that forks faster than it can be killed may stay ahead; a cgroup with a limit stops it.
+	A file `output` or `error` that cannot be masked (too large, a second link) is removed, and the outcome is
+	failed.  What else the action writes into its directory, or anywhere, is not looked at; nor are secrets found
+	in other spellings than those given.
 	A specification through a pipe whose writer dies between two strings looks complete: use a file.
 	While result.json cannot be written (disk full), creel-run tries again every second and keeps the lock;
 	a signal makes it give up (111), and the attempt is lost.

@@ -84,7 +84,7 @@ static int check(const struct spec *s, unsigned seen, struct err *e)
 static int parse(struct spec *s, struct err *e)
 {
 	char *end = s->text.p + s->text.len;
-	size_t args = 0, envs = 0, number = 0;
+	size_t args = 0, envs = 0, secrets = 0, number = 0;
 	unsigned seen = 0;
 	char *next;
 
@@ -103,6 +103,11 @@ static int parse(struct spec *s, struct err *e)
 			if (!strchr(equals + 1, '='))
 				return err_set(e, EBADMSG, "env is no NAME=VALUE: \"%.60s\"", equals + 1);
 			s->envp[envs++] = equals + 1;
+		} else if (n == 6 && memcmp(p, "secret", n) == 0) {
+			if (strlen(equals + 1) < MASK_SHORTEST)
+				return err_set(e, EBADMSG, "string %zu: a secret of less than %d bytes cannot be masked", number,
+					       MASK_SHORTEST);
+			s->secrets[secrets++] = equals + 1;
 		} else if (set_key(s, p, n, equals + 1, &seen, e) < 0) {
 			return -1;
 		}
@@ -126,12 +131,17 @@ int spec_read(struct spec *s, int fd, struct err *e)
 		strings += s->text.p[i] == '\0';
 	s->argv = xcalloc(strings + 1, sizeof *s->argv);
 	s->envp = xcalloc(strings + 1, sizeof *s->envp);
-	return parse(s, e);
+	s->secrets = xcalloc(strings + 1, sizeof *s->secrets);
+	if (parse(s, e) < 0)
+		return -1;
+	mask_set_init(&s->masks, s->secrets);
+	return 0;
 }
 
 void spec_free(struct spec *s)
 {
 	free(s->argv);
 	free(s->envp);
+	free(s->secrets);
 	buf_free(&s->text);
 }

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "creel-run/mask.h"
 
 enum {
 	SPEC_MAX = 32 << 20,        /* bytes of the whole specification */
@@ -34,6 +35,8 @@ struct spec {
 	uint64_t no_new_privs; /* 0 or 1 */
 	char **argv; /* ends with NULL, at least one */
 	char **envp; /* ends with NULL */
+	char **secrets; /* ends with NULL; to be masked in what the action leaves */
+	struct mask_set masks; /* of them */
 	struct buf text; /* what all of the above points into */
 };
 

@@ -225,8 +225,8 @@ static int start(struct watch *w, struct attempt *a)
 	struct err e;
 
 	if (attempt_place(a, &e) < 0 || attempt_write_request(a, s, &e) < 0 ||
-	    capture_open(&r->out, "stdout", s->stdout_cap, &e) < 0 ||
-	    capture_open(&r->err, "stderr", s->stderr_cap, &e) < 0) {
+	    capture_open(&r->out, "stdout", s->stdout_cap, &s->masks, &e) < 0 ||
+	    capture_open(&r->err, "stderr", s->stderr_cap, &s->masks, &e) < 0) {
 		r->outcome = OUTCOME_FAILED;
 		buf_puts(&r->reason, e.text);
 		return -1;
@@ -239,6 +239,19 @@ static int start(struct watch *w, struct attempt *a)
 		return -1;
 	}
 	return 0;
+}
+
+/* The files that the action wrote itself.  One that cannot be masked is gone then, and must be missed. */
+static void mask_files(const struct spec *s, int dir, struct result *r)
+{
+	static const char *const names[] = {"output", "error"};
+	struct err e;
+
+	for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
+		if (mask_file(&s->masks, dir, names[k], &e) < 0) {
+			r->outcome = OUTCOME_FAILED;
+			buf_printf(&r->reason, "%s%s", r->reason.len ? "; " : "", e.text);
+		}
 }
 
 void supervise(struct attempt *a, const struct spec *s, struct result *r)
@@ -258,6 +271,7 @@ void supervise(struct attempt *a, const struct spec *s, struct result *r)
 		r->killed = w.killed.n;
 		if (r->outcome == OUTCOME_EXITED && WIFSIGNALED(r->status))
 			r->outcome = OUTCOME_SIGNALLED;
+		mask_files(s, a->dir, r);
 	}
 	r->duration = clock_mono() - began;
 	r->finished_wall = clock_wall();
