@@ -39,6 +39,7 @@ struct config {
 	int log_level;
 	json_t *env;    /* object of text: what every action's environment gets; owned */
 	json_t *queues; /* name -> {concurrency}; owned */
+	char *secrets_dir; /* where secrets are, beside $CREDENTIALS_DIRECTORY; or NULL */
 	bool drain;
 };
 
@@ -129,7 +130,9 @@ struct daemon {
 	bool stop, reload;
 	bool any_failed; /* an execution that ended in this life did not complete */
 	uint64_t random;
-	json_t *later; /* dropped names that must wait: name -> what it looked like */
+	json_t *later;    /* dropped names that must wait: name -> what it looked like; forgotten at each rescan */
+	json_t *personal; /* files below confirm/by/ that were looked at, with their time of change */
+	msec last_look;   /* monotonic: when those of `later` were looked at */
 	unsigned scan_number;
 	bool more_in_inbox;
 };
@@ -188,6 +191,9 @@ int spec_make(struct daemon *d, struct live *l, uint32_t action, struct buf *spe
 void turn(struct daemon *d);
 /* The starts that an admission's own commit can hold, so that a plan of one action costs two commits. */
 void turn_first_starts(struct daemon *d, struct exec *x, struct turn *t);
+/* What has to be written beside a commit: before its text is made, and after. */
+void turn_before_commit(struct live *l, struct events *events, struct flush_job *j);
+void turn_after_commit(struct daemon *d, struct live *l, const struct events *events, struct flush_job *j);
 msec turn_deadline(struct daemon *d); /* wall clock, or 0 */
 
 /* limits.c: what holds across executions: named locks and queues.  Counted anew in each turn, from what is committed

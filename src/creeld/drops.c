@@ -346,9 +346,11 @@ static void scan_person(struct daemon *d, const char *user)
 			continue;
 		/* These stay where they are: each change is looked at once. */
 		key = xasprintf("by/%s %lld.%09ld", shown, (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
-		if (json_object_get(d->later, key) || !drop_is_ready(d, dirfd(handle), entry->d_name))
+		if (json_object_get(d->personal, key) || !drop_is_ready(d, dirfd(handle), entry->d_name))
 			continue;
-		json_object_set_new(d->later, key, json_true());
+		if (json_object_size(d->personal) > 100000)
+			json_object_clear(d->personal); /* repeats are harmless */
+		json_object_set_new(d->personal, key, json_true());
 		take(d, SPOOL_CONFIRM_BY, dirfd(handle), entry->d_name, shown);
 	}
 	closedir(handle);

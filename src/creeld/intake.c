@@ -59,10 +59,10 @@ static const char *extension_of(const char *name)
 
 static json_t *accepted_data(const struct plan *p, const char *name, const struct buf *text, json_t *by)
 {
-	char sum[SHA256_HEX];
+	char sum[SHA256_TAGGED];
 	json_t *data = json_object();
 
-	sha256_hex(text->p, text->len, sum);
+	sha256_tagged(text->p, text->len, sum);
 	json_object_set_new(data, "planId", json_string(p->id));
 	json_object_set_new(data, "name", json_string(p->name));
 	if (p->key)
@@ -89,6 +89,7 @@ static void admit(struct daemon *d, const char *id, const char *ext, const char 
 
 	core_begin(x, &t, accepted_data(a->plan, name, text, by));
 	turn_first_starts(d, x, &t);
+	turn_before_commit(l, &c.events, j);
 	fa.live = l;
 	strcpy(fa.files.id, id);
 	fa.files.plan = json_dumps(a->canonical, JSON_INDENT(2));
@@ -104,6 +105,7 @@ static void admit(struct daemon *d, const char *id, const char *ext, const char 
 	fa.events = c.events;
 	l->seq = 1;
 	sha256_tagged(fa.files.commit, fa.files.commit_n, l->prev);
+	turn_after_commit(d, l, &fa.events, j);
 	clock_format(now, when);
 	memcpy(j->day, when, 10);
 	vec_push(&j->admissions, fa);
@@ -111,23 +113,30 @@ static void admit(struct daemon *d, const char *id, const char *ext, const char 
 	log_info("accepted %s as execution %s \"%s\" (%u actions)", name, id, l->plan->name, l->plan->n);
 }
 
-static json_t *why_not(enum fs_drop taken, const char *name, const struct err *e)
+static json_t *why_not(enum fs_drop taken, const char *name, long uid, const struct err *e)
 {
 	AUTO_FREE char *text = NULL;
 
 	switch (taken) {
 	case FS_DROP_KIND:
 		return drop_report(name, "validation_failed", "it is not a regular file",
-				   "drop the file itself, not a link, directory, FIFO or device", -1);
+				   "drop the file itself, not a link, directory, FIFO or device", uid);
 	case FS_DROP_LINKS:
 		return drop_report(name, "validation_failed", "it has more than one link, so that others could change it",
-				   "drop a copy", -1);
+				   "drop a copy", uid);
 	case FS_DROP_TOO_BIG:
 		text = xasprintf("it is larger than the %zu bytes that a plan may have", source_plan_limits.bytes);
-		return drop_report(name, "validation_failed", text, "split the plan", -1);
+		return drop_report(name, "validation_failed", text, "split the plan", uid);
 	default:
-		return drop_report(name, "validation_failed", e->text[0] ? e->text : "it cannot be read", NULL, -1);
+		return drop_report(name, "validation_failed", e->text[0] ? e->text : "it cannot be read", NULL, uid);
 	}
+}
+
+static long owner_of(struct daemon *d, const char *claim)
+{
+	struct stat st;
+
+	return fstatat(d->spool.fd[SPOOL_TMP], claim, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (long)st.st_uid : -1;
 }
 
 static void remove_claim_dir(struct daemon *d, const char *id)
@@ -156,7 +165,7 @@ static void judge(struct daemon *d, const char *id, const char *ext, const char 
 		return;
 	}
 	if (taken != FS_DROP_OK) {
-		drop_reject(d, d->spool.fd[SPOOL_TMP], claim, name, why_not(taken, name, &e));
+		drop_reject(d, d->spool.fd[SPOOL_TMP], claim, name, why_not(taken, name, owner_of(d, claim), &e));
 		remove_claim_dir(d, id);
 		return;
 	}
@@ -285,6 +294,7 @@ void intake_scan(struct daemon *d, struct flush_job *j)
 	if (now - d->last_scan >= d->config.rescan) {
 		scan = ~0u;
 		d->last_scan = now;
+		json_object_clear(d->later); /* what is gone must not be waited for */
 	}
 	if (scan)
 		d->scan_number++;

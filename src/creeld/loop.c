@@ -63,8 +63,8 @@ static int patience(struct daemon *d)
 	ms = min_ms(ms, d->last_scan + d->config.rescan - mono);
 	if (d->more_in_inbox || d->dirty.n > 0 || d->scan)
 		return 0;
-	if (json_object_size(d->later) > 0 && !intake_is_empty(d))
-		ms = min_ms(ms, WAIT_LATER_MS);
+	if (json_object_size(d->later) > 0)
+		ms = min_ms(ms, d->last_look + WAIT_LATER_MS - mono);
 	at = turn_deadline(d);
 	return at ? min_ms(ms, at - clock_wall()) : ms;
 }
@@ -106,6 +106,17 @@ static void wait_for_news(struct daemon *d)
 		else
 			child_adopted_ended(d, fd);
 	}
+}
+
+/* Drops that were not whole yet are looked at again soon. */
+static void look_again(struct daemon *d)
+{
+	msec now = clock_mono();
+
+	if (json_object_size(d->later) == 0 || now < d->last_look + WAIT_LATER_MS)
+		return;
+	d->last_look = now;
+	d->scan |= 1u << SPOOL_INBOX | 1u << SPOOL_CONFIRM | 1u << SPOOL_CONTROL;
 }
 
 /* ---- configuration ---- */
@@ -204,6 +215,7 @@ static int serve(struct daemon *d, const struct settings *s)
 		children_reap(d);
 		children_check_adopted(d);
 		flusher_retry(d);
+		look_again(d);
 		dispatch(d);
 		turn(d);
 		dispatch(d);
@@ -227,6 +239,7 @@ static int open_kernel_things(struct daemon *d, struct err *e)
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return err_sys(e, errno, "cannot block signals");
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGIO, SIG_IGN); /* a lease that we hold for a moment may be broken by a writer */
 	d->epoll = epoll_create1(EPOLL_CLOEXEC);
 	d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (d->epoll < 0 || d->signals < 0)
@@ -302,13 +315,14 @@ static void tear_down(struct daemon *d)
 	map_free(&d->by_id);
 	heap_free(&d->timers);
 	json_decref(d->later);
+	json_decref(d->personal);
 	config_free(&d->config);
 	spool_close(&d->spool);
 }
 
 int daemon_run(const struct settings *s)
 {
-	struct daemon d = {.epoll = -1, .signals = -1, .lock_fd = -1, .later = json_object()};
+	struct daemon d = {.epoll = -1, .signals = -1, .lock_fd = -1, .later = json_object(), .personal = json_object()};
 	int status = set_up(&d, s);
 
 	if (status == 0) {

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "core/context.h"
+#include "creeld/secrets.h"
 
 static json_t *commands(const struct exec *x, const char *action, const json_t *choices)
 {
@@ -62,7 +63,7 @@ char *requests_text(struct live *l, uint32_t i)
 	const struct action *pa = &l->plan->actions[i];
 	struct asked *a = exec_open_request(l->exec, i);
 	json_t *o, *inputs, *error = NULL, *choices;
-	char *text;
+	char *text, *shown;
 
 	if (!a)
 		return NULL;
@@ -96,7 +97,11 @@ char *requests_text(struct live *l, uint32_t i)
 	set_who(o, pa->confirmation);
 	text = json_dumps(o, JSON_INDENT(2));
 	json_decref(o);
-	return text ? text : xstrdup("{}");
+	if (!text)
+		return xstrdup("{}");
+	shown = secrets_hide(l->exec, text);
+	free(text);
+	return shown;
 }
 
 static void take_away(struct live *l, uint32_t i, struct flush_job *j)

@@ -1,8 +1,7 @@
 /*
  * spec.c - the specification of an attempt, for creel-run: what runs, where, with which environment and limits.
  *
- * Secrets are put in here and nowhere else: the core and the records know only marks, which carry a nonce of this
- * process, so that no action's output can pose as one.  They go into environment variables, never into arguments.
+ * Secrets are put in here and nowhere else (secrets.h).  They go into environment variables, never into arguments.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +13,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "core/context.h"
-#include "creeld/daemon.h"
+#include "creeld/secrets.h"
 
 static void put(struct buf *b, const char *key, const char *value)
 {
@@ -45,67 +44,28 @@ static char *scalar(const json_t *v)
 	return json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
 }
 
-/* ---- secrets ---- */
-
-static int read_secret(const char *name, struct buf *out, struct err *e)
-{
-	const char *dir = getenv("CREDENTIALS_DIRECTORY");
-	AUTO_FREE char *path = NULL;
-
-	if (strchr(name, '/') || name[0] == '.')
-		return err_set(e, EBADMSG, "\"%s\" cannot be the name of a secret", name);
-	if (!dir)
-		return err_set(e, EBADMSG, "the secret \"%s\" is wanted, and CREDENTIALS_DIRECTORY is not set for creeld", name);
-	path = xasprintf("%s/%s", dir, name);
-	if (fs_read(AT_FDCWD, path, 64 * 1024, out, e) < 0) {
-		e->code = EBADMSG;
-		return -1;
-	}
-	while (out->len > 0 && out->p[out->len - 1] == '\n')
-		out->p[--out->len] = '\0';
-	return 0;
-}
-
-/* Text with its marks replaced: by the secrets, or by *** for what is recorded. */
-static int reveal(const struct exec *x, const char *text, bool for_record, struct buf *out, struct err *e)
-{
-	AUTO_FREE char *mark = xasprintf("\x01%s:", x->nonce);
-	const char *at;
-
-	while (x->nonce[0] && (at = strstr(text, mark))) {
-		const char *name = at + strlen(mark), *end = strchr(name, '\x02');
-		AUTO_FREE char *word = NULL;
-
-		if (!end)
-			break;
-		buf_put(out, text, (size_t)(at - text));
-		word = xstrndup(name, (size_t)(end - name));
-		if (for_record)
-			buf_puts(out, "***");
-		else if (read_secret(word, out, e) < 0)
-			return -1;
-		text = end + 1;
-	}
-	buf_puts(out, text);
-	return 0;
-}
-
 /* ---- parts ---- */
 
-static int put_env_object(struct buf *b, const struct exec *x, const json_t *env, struct err *e)
+static int put_env_object(struct buf *b, const struct daemon *d, const struct exec *x, const json_t *env,
+			  struct err *e)
 {
+	struct secrets used = {0};
 	const char *name;
 	json_t *v;
+	int r = 0;
 
 	json_object_foreach((json_t *)env, name, v) {
 		AUTO_FREE char *text = scalar(v);
 		AUTO_BUF struct buf value = BUF_INIT;
 
-		if (!text || reveal(x, text, false, &value, e) < 0)
-			return -1;
+		r = text ? secrets_reveal(d, x, text, &value, &used, e) : -1;
+		if (r < 0)
+			break;
 		put_env(b, name, buf_str(&value));
 	}
-	return 0;
+	secrets_put(&used, b);
+	secrets_free(&used);
+	return r;
 }
 
 /* STEP-RES: what the action consumes, under the names that it was provided by. */
@@ -146,7 +106,7 @@ static int put_environment(struct buf *b, struct daemon *d, struct live *l, uint
 	json_decref(plan_env);
 	json_object_update(all, json_object_get(inputs, "env"));
 	if (r == 0)
-		r = put_env_object(b, l->exec, all, e);
+		r = put_env_object(b, d, l->exec, all, e);
 	json_decref(all);
 	context_idempotency_key(l->exec, i, key, sizeof key);
 	snprintf(number, sizeof number, "%u", l->exec->a[i].attempt);
@@ -187,8 +147,7 @@ static int put_arguments(struct buf *b, const char *definition, const json_t *in
 static int put_request(struct buf *b, struct live *l, uint32_t i, const json_t *inputs, struct err *e)
 {
 	const struct action *pa = &l->plan->actions[i];
-	AUTO_BUF struct buf shown = BUF_INIT;
-	AUTO_FREE char *text = NULL;
+	AUTO_FREE char *text = NULL, *shown = NULL;
 	char key[160];
 	json_t *o = json_object();
 
@@ -203,21 +162,8 @@ static int put_request(struct buf *b, struct live *l, uint32_t i, const json_t *
 		json_object_set_new(o, "timeoutMs", json_integer(pa->timeout));
 	text = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
-	/* jansson writes control characters as \u00XX, so the marks are looked for in that spelling. */
-	if (l->exec->nonce[0] && strstr(text, l->exec->nonce)) {
-		AUTO_FREE char *mark = xasprintf("\\u0001%s:", l->exec->nonce);
-		char *at, *end, *from = text;
-
-		while ((at = strstr(from, mark)) && (end = strstr(at, "\\u0002"))) {
-			buf_put(&shown, from, (size_t)(at - from));
-			buf_puts(&shown, "***");
-			from = end + 6;
-		}
-		buf_puts(&shown, from);
-		put(b, "request", buf_str(&shown));
-	} else {
-		put(b, "request", text);
-	}
+	shown = secrets_hide(l->exec, text);
+	put(b, "request", shown);
 	(void)e;
 	return 0;
 }
@@ -272,6 +218,9 @@ int spec_make(struct daemon *d, struct live *l, uint32_t i, struct buf *b, struc
 	if (cwd)
 		put(b, "cwd", json_string_value(cwd));
 	r = put_arguments(b, pa->definition, inputs, e);
+	/* A plan that does this is refused; a person's changes to the inputs come later. */
+	if (r == 0 && secrets_marked(l->exec, b->p, b->len))
+		r = err_set(e, EBADMSG, "a secret stands where it would be seen: put it under env: and read the variable");
 	if (r == 0)
 		r = put_environment(b, d, l, i, dir, inputs, e);
 	if (r == 0)

@@ -326,7 +326,7 @@ static void fold_state(struct daemon *d, struct live *l, struct flush_job *j)
 }
 
 /* What an action without a supervisor puts out gets its file here: the state always points to one. */
-static void store_collected(struct live *l, struct events *events, struct flush_job *j)
+void turn_before_commit(struct live *l, struct events *events, struct flush_job *j)
 {
 	size_t k;
 
@@ -348,13 +348,19 @@ static void store_collected(struct live *l, struct events *events, struct flush_
 	}
 }
 
+void turn_after_commit(struct daemon *d, struct live *l, const struct events *events, struct flush_job *j)
+{
+	requests_changed(l, events, j);
+	fold_state(d, l, j);
+}
+
 static void add_commit(struct daemon *d, struct live *l, msec now, struct flush_job *j)
 {
 	struct flush_commit fc = {.live = l};
 	struct commit c;
 	struct buf text = BUF_INIT;
 
-	store_collected(l, &l->out, j);
+	turn_before_commit(l, &l->out, j);
 	c = (struct commit){.seq = l->seq + 1, .at = now, .events = l->out};
 	strcpy(c.prev, l->prev);
 	commit_encode(&text, l->plan, &c);
@@ -366,9 +372,8 @@ static void add_commit(struct daemon *d, struct live *l, msec now, struct flush_
 	fc.events = l->out;
 	l->out = (struct events)EVENTS_INIT;
 	sha256_tagged(fc.text, fc.n, l->prev);
-	requests_changed(l, &fc.events, j);
+	turn_after_commit(d, l, &fc.events, j);
 	vec_push(&j->commits, fc);
-	fold_state(d, l, j);
 }
 
 static void note_deadline(struct daemon *d, struct live *l)
