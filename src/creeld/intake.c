@@ -296,8 +296,10 @@ void intake_scan(struct daemon *d, struct flush_job *j)
 		d->last_scan = now;
 		json_object_clear(d->later); /* what is gone must not be waited for */
 	}
-	if (scan)
+	if (scan) {
 		d->scan_number++;
+		d->last_look = now;
+	}
 	if ((scan & (1u << SPOOL_INBOX)) || d->more_in_inbox)
 		scan_inbox(d, j);
 	if (scan & (1u << SPOOL_RESULTS))
