@@ -135,7 +135,7 @@ nowhere() {
 	  inputs: {env: {TOKEN: "\${secrets.token}"}, script: 'echo "\$TOKEN"; $(gate go)'}
 	E
 	daemon_start --config "$CONFIG"
-	wait_until test -e "$S"/executions/*/*/actions/a/1/stdout
+	wait_until stdout_of a
 	nowhere "$VALUE"
 	cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' >"$T/commands"
 	! grep -F -e "$VALUE" "$T/commands"
