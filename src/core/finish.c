@@ -136,6 +136,32 @@ static void end(struct exec *x, struct turn *t, enum event_type type, json_t *er
 	emit(x, t, type, NO_ACTION, 0, data);
 }
 
+/* Names the first of the outcomes that were found in this turn not to hold. */
+static json_t *outcome_error(const struct turn *t)
+{
+	const char *first = NULL;
+	json_t *error;
+	size_t k, more = 0;
+
+	for (k = 0; k < t->out->n; k++) {
+		const struct event *e = &t->out->v[k];
+
+		if (e->type != EV_OUTCOME_VALIDATED || json_is_true(json_object_get(e->data, "holds")))
+			continue;
+		if (first)
+			more++;
+		else
+			first = json_string_value(json_object_get(e->data, "name"));
+	}
+	error = more ? error_new(ERROR_VALIDATION_FAILED, false,
+				 "the expected outcome \"%s\" does not hold, and %zu more do not", first, more)
+		     : error_new(ERROR_VALIDATION_FAILED, false, "the expected outcome \"%s\" does not hold",
+				 first ? first : "?");
+	error_set_code(error, "outcome");
+	error_set_suggestion(error, "see the outcome.validated events: creel log");
+	return error;
+}
+
 void core_finish(struct exec *x, struct turn *t)
 {
 	json_t *error;
@@ -163,11 +189,8 @@ void core_finish(struct exec *x, struct turn *t)
 	if (!error) {
 		for (v = 0; v < x->plan->nvalidations; v++)
 			validate_one(x, t, &x->plan->validations[v]);
-		if (x->outcome_failed) {
-			error = error_new(ERROR_VALIDATION_FAILED, false, "an expected outcome does not hold");
-			error_set_code(error, "outcome");
-			error_set_suggestion(error, "see the outcome.validated events: creel log");
-		}
+		if (x->outcome_failed)
+			error = outcome_error(t);
 	}
 	end(x, t, error ? EV_EXECUTION_FAILED : EV_EXECUTION_COMPLETED, error);
 }
