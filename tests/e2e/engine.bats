@@ -25,7 +25,7 @@ teardown() { spool_teardown; }
 	is_state .metrics.completedActions 1
 	[ "$(stdout_of greet)" = hello ]
 	[ "$(cat "$(where)/source.yaml" | head -1)" = "name: hello" ]
-	[ -z "$(ls "$S/inbox" "$S/active" "$S/tmp" "$S/results" "$S/rejected")" ]
+	[ -z "$(find "$S/inbox" "$S/active" "$S/tmp" "$S/results" "$S/rejected" -mindepth 1)" ]
 }
 
 @test "ORCH-001: the same file twice makes two executions" {
@@ -252,15 +252,14 @@ teardown() { spool_teardown; }
 	  actionDefinitionId: shell.run
 	  inputs: {script: 'echo x >> $T/count; [ \$(wc -l < $T/count) -ge 3 ] || exit 75'}
 	  retryPolicy: {maxAttempts: 3, initialDelay: 10, maxDelay: 50, backoffMultiplier: 2, retryableErrors: [], jitter: false}
-	- id: b
-	  actionDefinitionId: shell.run
-	  inputs: {script: exit 75}
+	- {id: b, actionDefinitionId: shell.run, inputs: {script: exit 75}, errorHandling: {continueOnFailure: true}}
 	E
 	drain
 	is_state .actionStates.a.status completed
 	[ "$(wc -l <"$T/count")" -eq 3 ]
 	is_state .actionStates.b.status failed
 	[ "$(events '[.[] | select(.type == "action.retry.scheduled") | [.action, .delayMs]] | tojson')" = '[["a",10],["a",20]]' ]
+	[ "$(ls "$(where)/actions/b")" = 1 ]
 	[ "$(ls "$(where)/actions/a")" = "$(printf '1\n2\n3')" ]
 }
 

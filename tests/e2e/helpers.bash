@@ -198,9 +198,9 @@ starts_after_ends() {
 		($e[0] | map(select(.type == "action.execute.requested")) | reverse
 			| map({key: .action, value: .at}) | from_entries) as $start
 		| ($e[0] | map(select((.type | IN("action.completed", "action.failed", "action.skipped")) and .then != "retry"))
-			| map({key: .action, value: .at}) | from_entries) as $end
+			| map({key: .action, value: .at}) | from_entries) as $over
 		| .actions[] | .id as $id | select($start[$id]) | .dependencies[]
-		| select($end[.] == null or $end[.] > $start[$id]) | "\($id) started before \(.) ended"
+		| select($over[.] == null or $over[.] > $start[$id]) | "\($id) started before \(.) ended"
 		' "$(where)/plan.json" >"$T/too-early"
 	cat "$T/too-early"
 	[ ! -s "$T/too-early" ]
