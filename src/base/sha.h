@@ -8,9 +8,9 @@
 
 enum { SHA256_HEX = 65, SHA256_TAGGED = 72 };
 
-/* "…64 hex digits…" of the n bytes at p. */
+/* "…64 hex digits…" of the n bytes at p: as sha256sum prints it, and as `checksum` has it in records. */
 void sha256_hex(const void *p, size_t n, char out[SHA256_HEX]);
-/* The same with "sha256:" before it: the form that `prev` and `checksum` have in records. */
+/* The same with "sha256:" before it: the form of `prev` and of a plan's digest. */
 void sha256_tagged(const void *p, size_t n, char out[SHA256_TAGGED]);
 /* SHA-1 of a followed by b: for UUID version 5 only. */
 void sha1_two(const void *a, size_t an, const void *b, size_t bn, unsigned char out[20]);

@@ -34,9 +34,9 @@ static const char *text(const json_t *o, const char *key)
 
 json_t *attempt_location(const char *path, const char *bytes, size_t n)
 {
-	char sum[SHA256_TAGGED];
+	char sum[SHA256_HEX];
 
-	sha256_tagged(bytes, n, sum);
+	sha256_hex(bytes, n, sum);
 	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:{}}", "provider", "local", "path", path, "size", (json_int_t)n,
 			 "checksum", sum, "contentType", "application/json", "metadata");
 }

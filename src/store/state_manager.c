@@ -102,9 +102,9 @@ static int begin(struct exec *x, struct turn *t, uint32_t i, struct err *e)
 
 static json_t *no_output(void)
 {
-	char sum[SHA256_TAGGED];
+	char sum[SHA256_HEX];
 
-	sha256_tagged("{}", 2, sum);
+	sha256_hex("{}", 2, sum);
 	return json_pack("{s:{s:s, s:s, s:i, s:s, s:s, s:{}}}", "outputLocation", "provider", "local", "path",
 			 "empty.json", "size", 2, "checksum", sum, "contentType", "application/json", "metadata");
 }
