@@ -85,7 +85,7 @@ static msec retry_time(struct exec *x, struct turn *t, uint32_t i, const json_t 
 		when = not_before;
 	if (pa->total_timeout && when >= a->first_started + pa->total_timeout)
 		return 0;
-	if (x->plan->timeout && when >= x->started_at + x->plan->timeout)
+	if (x->plan->timeout && when >= x->timed_from + x->plan->timeout)
 		return 0;
 	return when;
 }

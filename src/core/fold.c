@@ -140,6 +140,7 @@ static void settle(struct exec *x, uint32_t i, enum phase p, enum settled how)
 	exec_set_phase(x, i, p);
 	x->a[i].settled = (uint8_t)how;
 	x->a[i].deadline = 0;
+	x->a[i].overtaken = false;
 	if (x->compensating == i)
 		x->compensating = NO_ACTION;
 	if (!was)
@@ -150,6 +151,15 @@ static void settle(struct exec *x, uint32_t i, enum phase p, enum settled how)
 		x->a[x->plan->actions[i].instance_of].instances_left--;
 		vec_push(&x->work, x->plan->actions[i].instance_of);
 	}
+}
+
+/* It may start; but what it depends on may have been armed again meanwhile, and then it waits for that as at first. */
+static void may_start(struct exec *x, uint32_t i)
+{
+	bool waits = exec_blockers(x, i) > 0 && i != x->compensating;
+
+	x->a[i].overtaken = false;
+	exec_set_phase(x, i, waits ? PH_BLOCKED : PH_READY);
 }
 
 static void settle_failed(struct exec *x, uint32_t i, const char *then);
@@ -273,7 +283,7 @@ static void lost(struct exec *x, uint32_t i, const struct event *ev)
 	if (is_text(ev, "then", "rerun")) {
 		a->lost++;
 		a->budget_used--;
-		exec_set_phase(x, i, PH_READY);
+		may_start(x, i);
 	} else if (is_text(ev, "then", "ask")) {
 		set_record(a, ev->data);
 		exec_set_phase(x, i, PH_ASKING);
@@ -329,11 +339,11 @@ static void answered(struct exec *x, uint32_t i, const struct event *ev)
 		a->budget_used = 0;
 		a->lost = 0;
 		a->first_started = 0;
-		exec_set_phase(x, i, PH_READY);
+		may_start(x, i);
 	} else if (is_text(ev, "decision", "approve")) {
 		a->approved = true;
 		if (a->phase == PH_CONFIRM)
-			exec_set_phase(x, i, PH_READY);
+			may_start(x, i);
 		/* ASKING: the failure is continued over; action.failed with then: continue follows */
 	} else if (is_text(ev, "decision", "reject") && a->phase == PH_CONFIRM) {
 		stop(x, i, x->plan->on_abort == ON_ABORT_TERMINATE);
@@ -343,16 +353,50 @@ static void answered(struct exec *x, uint32_t i, const struct event *ev)
 	}
 }
 
+/* Something that it depends on is armed again: what has not started waits for it; what is under way, also as far as
+ * a person is asked about it, is let finish. */
+static void overtake(struct exec *x, uint32_t i)
+{
+	switch ((enum phase)x->a[i].phase) {
+	case PH_READY:
+	case PH_BACKOFF:
+		x->a[i].deadline = 0;
+		exec_set_phase(x, i, PH_BLOCKED);
+		break;
+	case PH_CONFIRM:
+	case PH_RUNNING:
+	case PH_ASKING:
+		x->a[i].overtaken = true;
+		break;
+	default:
+		break;
+	}
+}
+
 static void unsettle(struct exec *x, uint32_t i)
 {
 	const struct action *pa = &x->plan->actions[i];
 	uint32_t k;
 
 	x->a[i].settled = SETTLED_NOT;
-	for (k = 0; k < pa->ndependents; k++)
+	for (k = 0; k < pa->ndependents; k++) {
 		x->a[pa->dependents[k]].deps_left++;
+		overtake(x, pa->dependents[k]);
+	}
 	if (pa->alternative != NO_ACTION)
 		x->a[pa->alternative].callers_left++;
+}
+
+/* Does a primary wait for this alternative right now? */
+static bool is_called(const struct exec *x, uint32_t i)
+{
+	const struct action *pa = &x->plan->actions[i];
+	uint32_t k;
+
+	for (k = 0; k < pa->nprimaries; k++)
+		if (x->a[pa->primaries[k]].phase == PH_STANDIN)
+			return true;
+	return false;
 }
 
 static void rearmed(struct exec *x, uint32_t i, const struct event *ev)
@@ -366,7 +410,8 @@ static void rearmed(struct exec *x, uint32_t i, const struct event *ev)
 	if (a->settled)
 		unsettle(x, i);
 	a->afresh = is_text(ev, "reason", "loop");
-	a->called = false;
+	a->called = is_called(x, i);
+	a->overtaken = false;
 	a->approved = false;
 	a->stand_in = STAND_IN_NONE;
 	a->compensated = false;
@@ -382,8 +427,7 @@ static void rearmed(struct exec *x, uint32_t i, const struct event *ev)
 		json_object_update(a->inputs, inputs);
 	}
 	exec_set_phase(x, i, PH_BLOCKED);
-	if (a->deps_left == 0)
-		vec_push(&x->work, i);
+	vec_push(&x->work, i);
 }
 
 static void finished(struct exec *x, enum outcome o, const struct event *ev)
@@ -394,13 +438,14 @@ static void finished(struct exec *x, enum outcome o, const struct event *ev)
 		x->error = json_incref(json_object_get(ev->data, "error"));
 }
 
-static void reopened(struct exec *x)
+static void reopened(struct exec *x, const struct event *ev)
 {
 	x->outcome = OUTCOME_NONE;
 	x->aborting = x->cancelling = x->terminate = x->expired = false;
 	x->outcome_failed = false;
 	x->cause = x->compensating = NO_ACTION;
 	x->ended_at = 0;
+	x->timed_from = ev->at;
 	json_decref(x->error);
 	x->error = NULL;
 }
@@ -411,6 +456,8 @@ static int check(const struct exec *x, const struct event *ev, struct err *e)
 
 	if (x->outcome != OUTCOME_NONE && ev->type != EV_EXECUTION_REOPENED)
 		return err_set(e, EBADMSG, "%s after the execution ended", event_name(ev->type));
+	if (x->outcome == OUTCOME_NONE && ev->type == EV_EXECUTION_REOPENED)
+		return err_set(e, EBADMSG, "%s before the execution ended", event_name(ev->type));
 	if (!from)
 		return 0;
 	if (ev->action == NO_ACTION || ev->action >= x->plan->n)
@@ -492,7 +539,7 @@ int exec_apply(struct exec *x, const struct event *ev, struct err *e)
 		break;
 	case EV_EXECUTION_STARTED:
 		x->started = true;
-		x->started_at = ev->at;
+		x->started_at = x->timed_from = ev->at;
 		break;
 	case EV_EXECUTION_PAUSED:
 		x->paused = true;
@@ -525,7 +572,7 @@ int exec_apply(struct exec *x, const struct event *ev, struct err *e)
 		finished(x, OUTCOME_CANCELLED, ev);
 		break;
 	case EV_EXECUTION_REOPENED:
-		reopened(x);
+		reopened(x, ev);
 		break;
 	default:
 		apply_action(x, ev);

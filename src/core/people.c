@@ -277,7 +277,8 @@ static void rearm_stopped(struct exec *x, struct turn *t, json_t *by)
 	for (i = 0; i < x->plan->n; i++) {
 		json_t *cause = json_object_get(x->a[i].record, "cause");
 
-		if (x->a[i].phase == PH_SKIPPED && cause &&
+		/* Items are made again by their forEach action, if that runs again. */
+		if (x->a[i].phase == PH_SKIPPED && x->plan->actions[i].instance_of == NO_ACTION && cause &&
 		    strcmp(json_string_value(cause), "condition") != 0 &&
 		    strcmp(json_string_value(cause), "skipped_by_hand") != 0)
 			rearm(x, t, i, true, "reopened", by, NULL);
@@ -304,6 +305,9 @@ static int retry(struct exec *x, struct turn *t, const struct request *asked_for
 		return err_set(e, EINVAL, "\"%s\" cannot be retried: it is %s", id, phase_status(p));
 	if (x->outcome == OUTCOME_NONE && exec_stopping(x))
 		return err_set(e, EBUSY, "the execution is stopping; retry when it has ended");
+	if (x->plan->actions[own.action].standby && x->a[own.action].settled)
+		return err_set(e, EINVAL, "\"%s\" runs only when it is called for: retry the action that it %s", id,
+			       x->plan->actions[own.action].nprimaries > 0 ? "stands in for" : "undoes");
 	if (check_changes(x, t, r, e) < 0)
 		return -1;
 	if (x->outcome != OUTCOME_NONE) {
@@ -364,8 +368,11 @@ static void deadline_passed(struct exec *x, struct turn *t, uint32_t i)
 	json_t *data;
 
 	if (x->a[i].phase == PH_BACKOFF) {
+		bool waits = exec_blockers(x, i) > 0 && i != x->compensating;
+
 		x->a[i].deadline = 0;
-		exec_set_phase(x, i, PH_READY);
+		x->a[i].overtaken = false;
+		exec_set_phase(x, i, waits ? PH_BLOCKED : PH_READY);
 		return;
 	}
 	if (!a)
@@ -377,7 +384,7 @@ static void deadline_passed(struct exec *x, struct turn *t, uint32_t i)
 
 static msec plan_deadline(const struct exec *x)
 {
-	return x->started && x->plan->timeout && !exec_stopping(x) ? x->started_at + x->plan->timeout : 0;
+	return x->started && x->plan->timeout && !exec_stopping(x) ? x->timed_from + x->plan->timeout : 0;
 }
 
 static void expire(struct exec *x, struct turn *t)
