@@ -164,7 +164,9 @@ static void evaluate(struct exec *x, struct turn *t, uint32_t i)
 	if (x->a[i].phase != PH_BLOCKED || pa->instance_of != NO_ACTION)
 		return;
 	if (pa->standby && !x->a[i].called) {
-		if (pa->nprimaries > 0 && x->a[i].callers_left == 0 && pa->ndependents > 0)
+		/* Who depends on it, or on the alternative that it has itself, must hear of it now. */
+		if (pa->nprimaries > 0 && x->a[i].callers_left == 0 &&
+		    (pa->ndependents > 0 || pa->alternative != NO_ACTION))
 			skip_action(x, t, i, "not_needed", "it is an alternative and was not needed");
 		return;
 	}
@@ -206,25 +208,30 @@ static void skip_rest(struct exec *x, struct turn *t)
 }
 
 /* After a stop, what completed and says how it is undone is undone, one at a time, last first. */
-static void compensate(struct exec *x)
+static uint32_t next_to_undo(const struct exec *x)
 {
 	uint32_t i, last = NO_ACTION;
 
-	if (x->compensating != NO_ACTION)
-		return;
 	for (i = 0; i < x->plan->n; i++)
 		if (x->a[i].phase == PH_COMPLETED && x->plan->actions[i].compensate != NO_ACTION &&
 		    !x->a[i].compensated && x->a[x->plan->actions[i].compensate].phase == PH_BLOCKED &&
 		    (last == NO_ACTION || x->a[i].order > x->a[last].order))
 			last = i;
-	if (last == NO_ACTION)
-		return;
-	x->compensating = x->plan->actions[last].compensate;
-	exec_set_phase(x, x->compensating, PH_READY);
-	/* Its call is folded from the journal when it starts; until then it is only ready. */
-	if (!x->a[x->compensating].called) {
-		x->dormant--;
-		x->a[x->compensating].called = true;
+	return last;
+}
+
+/* Its call is folded from the journal when it starts; until then it is only ready. */
+static void compensate(struct exec *x, struct turn *t)
+{
+	uint32_t undone;
+
+	while (x->compensating == NO_ACTION && (undone = next_to_undo(x)) != NO_ACTION) {
+		uint32_t c = x->plan->actions[undone].compensate;
+
+		if (!conditions_hold(x, t, c))
+			continue; /* it is settled now, and the next one's turn has come */
+		x->compensating = c;
+		exec_set_phase(x, c, PH_READY);
 	}
 }
 
@@ -260,14 +267,15 @@ void core_advance(struct exec *x, struct turn *t)
 		skip_rest(x, t);
 	close_for_each(x, t);
 	if (exec_open(x) == 0)
-		compensate(x);
+		compensate(x, t);
 }
 
 uint32_t core_next(struct exec *x)
 {
 	struct heap_item item;
 
-	if (x->paused || x->outcome != OUTCOME_NONE)
+	/* A cancel ends a pause: what it has to undo must not wait for somebody to resume what is over. */
+	if ((x->paused && !x->cancelling) || x->outcome != OUTCOME_NONE)
 		return NO_ACTION;
 	while (heap_peek(&x->ready, &item)) {
 		if (x->a[item.id].phase == PH_READY)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "core/context.h"
 #include "core/decide.h"
@@ -114,14 +115,19 @@ static void set_metrics(const struct exec *x, const struct turn *t, json_t *data
 /* Compensations that failed are named in the execution's error: an undo that did not happen is never hidden. */
 static void report_compensations(const struct exec *x, json_t *error)
 {
+	AUTO_BUF struct buf ids = BUF_INIT;
 	uint32_t i;
 
+	if (!exec_stopping(x))
+		return;
 	for (i = 0; i < x->plan->n; i++) {
 		uint32_t c = x->plan->actions[i].compensate;
 
-		if (c != NO_ACTION && x->a[i].compensated && x->a[c].phase != PH_COMPLETED)
-			error_set_context(error, "notCompensated", x->plan->actions[i].id);
+		if (c != NO_ACTION && x->a[i].phase == PH_COMPLETED && x->a[c].phase == PH_FAILED)
+			buf_printf(&ids, "%s%s", ids.len ? ", " : "", x->plan->actions[i].id);
 	}
+	if (ids.len)
+		error_set_context(error, "notCompensated", buf_str(&ids));
 }
 
 static void end(struct exec *x, struct turn *t, enum event_type type, json_t *error)
