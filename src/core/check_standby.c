@@ -34,6 +34,8 @@ static void check_compensation(const struct plan *p, uint32_t c, uint32_t undone
 		refuse(p, c, undone, "id", errors, "it cannot be an alternative as well");
 	if (a->confirmation)
 		refuse(p, c, undone, "userConfirmation", errors, "nobody can be asked then");
+	if (a->alternative != NO_ACTION)
+		refuse(p, c, undone, "errorHandling/alternativeActionId", errors, "no alternative is called for then");
 	if (a->for_each)
 		refuse(p, c, undone, "forEach", errors, "it cannot be a list");
 	if (a->compensate != NO_ACTION)
