@@ -1,12 +1,16 @@
 /*
- * check_standby.c - compensations stand alone.
+ * check_standby.c - standbys that could never run, or would keep others waiting for ever.
  *
  * A compensation runs only to undo its action, after everything else has ended.  What would depend on it would wait
  * for ever; and nobody can be asked before it, because a stopping execution asks nobody.
+ *
+ * An alternative may depend on its primary, which has failed when it is called.  But where the primary is an
+ * alternative itself, the one that it stands in for is not settled yet, and must not be waited for.
  */
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/vec.h"
 #include "core/check.h"
 
 static void refuse(const struct plan *p, uint32_t c, uint32_t undone, const char *where, struct diags *errors,
@@ -42,6 +46,98 @@ static void check_compensation(const struct plan *p, uint32_t c, uint32_t undone
 		refuse(p, c, undone, "compensate", errors, "what undoes is not undone itself");
 }
 
+enum { STEPS_MAX = 20 * 1000 * 1000 };
+
+struct search {
+	const struct plan *p;
+	uint32_t *mark;       /* the action that was looked at when it was found upstream */
+	VEC(uint32_t) queue;
+	long steps;
+};
+
+static void found(struct search *s, uint32_t i, uint32_t self)
+{
+	s->steps++;
+	if (i == NO_ACTION || s->mark[i] == self)
+		return;
+	s->mark[i] = self;
+	vec_push(&s->queue, i);
+}
+
+/* Mark what self waits for, its own primaries aside. */
+static void mark_upstream(struct search *s, uint32_t self)
+{
+	const struct action *own = &s->p->actions[self];
+	size_t at;
+	uint32_t k;
+
+	s->queue.n = 0;
+	for (k = 0; k < own->ndeps; k++)
+		if (s->p->actions[own->deps[k]].alternative != self) {
+			found(s, own->deps[k], self);
+			found(s, s->p->actions[own->deps[k]].alternative, self);
+		}
+	for (at = 0; at < s->queue.n; at++) {
+		const struct action *a = &s->p->actions[s->queue.v[at]];
+
+		for (k = 0; k < a->ndeps; k++) {
+			found(s, a->deps[k], self);
+			found(s, s->p->actions[a->deps[k]].alternative, self);
+		}
+		for (k = 0; k < a->nprimaries; k++)
+			found(s, a->primaries[k], self);
+	}
+}
+
+static void check_chain(struct search *s, uint32_t self, struct diags *errors)
+{
+	const struct plan *p = s->p;
+	AUTO_FREE char *pointer = xasprintf("/actions/%u/dependencies", self);
+	VEC(uint32_t) up = {0};
+	size_t at;
+	uint32_t k;
+
+	mark_upstream(s, self);
+	for (k = 0; k < p->actions[self].nprimaries; k++)
+		vec_push(&up, p->actions[self].primaries[k]);
+	for (at = 0; at < up.n; at++) {
+		const struct action *primary = &p->actions[up.v[at]];
+
+		for (k = 0; k < primary->nprimaries; k++) {
+			uint32_t first = primary->primaries[k];
+
+			s->steps++;
+			vec_push(&up, first);
+			if (s->mark[first] == self)
+				diag_add(errors, pointer, xstrdup("refer to its error without depending on it"),
+					 "\"%s\" waits for \"%s\", which is not settled before \"%s\" has stood in for it",
+					 p->actions[self].id, p->actions[first].id, p->actions[self].id);
+		}
+	}
+	vec_free(&up);
+}
+
+/* Alternatives of alternatives. */
+static void check_chains(const struct plan *p, struct diags *errors)
+{
+	struct search s = {.p = p, .mark = xmalloc(p->n * sizeof *s.mark)};
+	uint32_t i, k;
+
+	for (i = 0; i < p->n; i++)
+		s.mark[i] = NO_ACTION;
+	for (i = 0; i < p->n && s.steps < STEPS_MAX; i++)
+		for (k = 0; k < p->actions[i].nprimaries; k++)
+			if (p->actions[p->actions[i].primaries[k]].nprimaries > 0 && p->actions[i].ndeps > 0) {
+				check_chain(&s, i, errors);
+				break;
+			}
+	if (s.steps >= STEPS_MAX)
+		diag_add(errors, "/actions", xstrdup("give alternatives fewer dependencies"),
+			 "what the alternatives of this plan wait for leads through too much of its graph to be checked");
+	free(s.mark);
+	vec_free(&s.queue);
+}
+
 void plan_check_standbys(const struct plan *p, struct diags *errors)
 {
 	bool *seen = xcalloc(p->n, sizeof *seen);
@@ -56,4 +152,7 @@ void plan_check_standbys(const struct plan *p, struct diags *errors)
 		check_compensation(p, c, i, errors);
 	}
 	free(seen);
+	/* With a cycle the walk up would not end. */
+	if (errors->n == 0 && !p->incomplete)
+		check_chains(p, errors);
 }
