@@ -33,7 +33,7 @@ enum { NOON = 1000000 };
 
 struct scene {
 	struct admitted admitted;
-	const struct plan *p;
+	struct plan *p;
 	struct exec *x;
 	struct events log;
 	struct turn t;

@@ -14,10 +14,11 @@
 #include <unistd.h>
 
 #include "codec/commit.h"
+#include "codec/plan_load.h"
 #include "core/check.h"
 #include "scene.h"
 
-enum { ACTIONS_MAX = 30, STEPS_A_WALK = 200 };
+enum { ACTIONS_MAX = 30, ITEMS_MAX = 4, WATCHED_MAX = ACTIONS_MAX * (1 + ITEMS_MAX), STEPS_A_WALK = 200 };
 
 static uint64_t walk_seed;
 static bool loud;
@@ -140,7 +141,14 @@ static void random_action(struct buf *b, uint32_t i, uint32_t n, uint32_t densit
 	if (chance(15))
 		buf_printf(b, ",\"userConfirmation\":{\"required\":true,\"title\":\"t\",\"message\":\"m\",\"timeout\":%u,\"quorum\":%u}",
 			   chance(50) ? 0 : 500 + below(5000), 1 + below(2));
-	if (chance(8))
+	if (chance(6)) {
+		uint32_t items = below(ITEMS_MAX + 1);
+
+		buf_puts(b, ",\"forEach\":{\"items\":[");
+		for (k = 0; k < items; k++)
+			buf_printf(b, "%s%u", k ? "," : "", k);
+		buf_printf(b, "],\"width\":%u}", 1 + below(3));
+	} else if (chance(8))
 		buf_printf(b, ",\"loop\":{\"until\":\"a%u.output.n > 6\",\"backTo\":\"a%d\",\"maxIterations\":%u}", i,
 			   chance(50) || !ndeps ? (int)i : upstream_of(deps, ndeps), 1 + below(3));
 	if (chance(30))
@@ -195,17 +203,18 @@ static struct plan *draw_plan(struct admitted *out)
 struct watched {
 	uint32_t attempt, iteration;
 	bool running, completed, skipped, failed, waits_for_alternative;
-	bool blocks;   /* failed, and its dependents must not run */
+	bool undoes;   /* it runs as a compensation */
+	bool afresh;   /* a loop came round to it */
+	bool stood_in; /* failed, and something stands in */
 	uint32_t open; /* number of the request that waits for an answer, or 0 */
 	uint32_t asked;
 };
 
 struct watch {
 	const struct plan *p;
-	struct watched a[ACTIONS_MAX];
+	struct watched a[WATCHED_MAX];
 	uint32_t running;
 	bool paused, stopping, over;
-	bool started;
 };
 
 static const char *word(const struct event *ev, const char *key)
@@ -220,23 +229,63 @@ static bool watched_settled(const struct watched *a)
 	return a->completed || a->skipped || (a->failed && !a->waits_for_alternative);
 }
 
+/* The chain after the alternative, as the design's paragraph has it: fallback, continue, skip, abort. */
+static void go_on_without(struct watch *w, uint32_t i)
+{
+	const struct action *pa = &w->p->actions[i];
+
+	if (pa->fallback)
+		w->a[i].stood_in = true;
+	else if ((pa->on_failure == ON_FAILURE_ABORT || pa->on_failure == ON_FAILURE_ASK) && !pa->standby)
+		w->stopping = true;
+}
+
 static void release(struct watch *w, uint32_t alternative)
 {
+	bool stands_in = w->a[alternative].completed || w->a[alternative].stood_in;
 	uint32_t k;
 
 	/* Whoever waited for it goes on, and so may those who waited for them. */
 	for (k = 0; k < w->p->n; k++)
 		if (w->p->actions[k].alternative == alternative && w->a[k].waits_for_alternative) {
 			w->a[k].waits_for_alternative = false;
+			if (stands_in)
+				w->a[k].stood_in = true;
+			else
+				go_on_without(w, k);
 			release(w, k);
 		}
+}
+
+static void watch_stop_running(struct watch *w, uint32_t i)
+{
+	w->running -= w->a[i].running && !w->p->actions[i].for_each;
+	w->a[i].running = false;
+}
+
+/* A forEach starts: its items are open again, those that completed only if a loop came round. */
+static void watch_items(struct watch *w, uint32_t parent)
+{
+	uint32_t i;
+
+	for (i = 0; i < w->p->n; i++) {
+		struct watched *a = &w->a[i];
+
+		if (w->p->actions[i].instance_of != parent)
+			continue;
+		if (a->running)
+			broke("%s runs again while %s runs", w->p->actions[parent].id, w->p->actions[i].id);
+		a->failed = a->skipped = a->stood_in = false;
+		a->completed = a->completed && !w->a[parent].afresh;
+	}
+	w->a[parent].afresh = false;
 }
 
 static void watch_start(struct watch *w, const struct event *ev)
 {
 	const struct action *pa = &w->p->actions[ev->action];
 	struct watched *a = &w->a[ev->action];
-	bool undoes = *word(ev, "compensates") != '\0';
+	bool undoes = *word(ev, "compensates") != '\0' || a->undoes;
 	bool called = undoes;
 	uint32_t k;
 
@@ -264,17 +313,17 @@ static void watch_start(struct watch *w, const struct event *ev)
 		if (!watched_settled(d) && !(d->waits_for_alternative && w->p->actions[pa->deps[k]].alternative == ev->action))
 			broke("%s starts before %s is settled", pa->id, w->p->actions[pa->deps[k]].id);
 	}
+	if (pa->instance_of != NO_ACTION && !w->a[pa->instance_of].running)
+		broke("%s starts although its forEach does not run", pa->id);
 	a->attempt = ev->attempt;
 	a->running = true;
-	w->running++;
+	a->undoes = undoes;
+	if (pa->for_each)
+		watch_items(w, ev->action);
+	else
+		w->running++;
 	if (w->p->max_concurrency && w->running > w->p->max_concurrency)
 		broke("%u actions run at once", w->running);
-}
-
-static void watch_stop_running(struct watch *w, struct watched *a)
-{
-	w->running -= a->running;
-	a->running = false;
 }
 
 static void watch_failed(struct watch *w, const struct event *ev)
@@ -286,21 +335,24 @@ static void watch_failed(struct watch *w, const struct event *ev)
 		broke("%s is settled and fails", w->p->actions[ev->action].id);
 	if (a->running && ev->attempt != a->attempt)
 		broke("%s: attempt %u fails while %u runs", w->p->actions[ev->action].id, ev->attempt, a->attempt);
-	watch_stop_running(w, a);
+	watch_stop_running(w, ev->action);
 	if (strcmp(then, "retry") == 0 || strcmp(then, "ask") == 0)
 		return;
-	if (strcmp(then, "retry") != 0 && strcmp(then, "abort") == 0 && !w->p->actions[ev->action].standby)
-		w->stopping = true;
 	a->failed = true;
+	a->stood_in = strcmp(then, "fallback") == 0;
+	if (strcmp(then, "abort") == 0 && !w->p->actions[ev->action].standby)
+		w->stopping = true;
 	if (strcmp(then, "alternative") == 0) {
 		const struct watched *alt = &w->a[w->p->actions[ev->action].alternative];
 
 		if (w->stopping)
 			broke("%s calls for an alternative while stopping", w->p->actions[ev->action].id);
-		a->waits_for_alternative = !watched_settled(alt);
+		a->waits_for_alternative = true;
+		if (watched_settled(alt))
+			release(w, w->p->actions[ev->action].alternative);
+		return;
 	}
-	if (!a->waits_for_alternative)
-		release(w, ev->action);
+	release(w, ev->action);
 }
 
 static void watch_event(struct watch *w, const struct event *ev)
@@ -321,7 +373,7 @@ static void watch_event(struct watch *w, const struct event *ev)
 	case EV_ACTION_COMPLETED:
 		if (!a->running || ev->attempt != a->attempt)
 			broke("%s completes and does not run", id);
-		watch_stop_running(w, a);
+		watch_stop_running(w, ev->action);
 		a->completed = true;
 		release(w, ev->action);
 		break;
@@ -331,23 +383,24 @@ static void watch_event(struct watch *w, const struct event *ev)
 	case EV_ACTION_SKIPPED:
 		if (a->completed || a->skipped)
 			broke("%s is skipped after its end", id);
-		watch_stop_running(w, a);
+		watch_stop_running(w, ev->action);
 		a->open = 0;
 		a->skipped = true;
-		a->failed = a->waits_for_alternative = false;
+		a->failed = a->stood_in = a->waits_for_alternative = false;
 		release(w, ev->action);
 		break;
 	case EV_ACTION_LOST:
 		if (!a->running)
 			broke("%s is lost and does not run", id);
 		if (strcmp(word(ev, "then"), "fail") != 0)
-			watch_stop_running(w, a);
+			watch_stop_running(w, ev->action);
 		break;
 	case EV_ACTION_REARMED:
 		if (a->running)
 			broke("%s is armed again while it runs", id);
-		a->completed = a->skipped = a->failed = a->waits_for_alternative = false;
+		a->completed = a->skipped = a->failed = a->stood_in = a->undoes = a->waits_for_alternative = false;
 		a->open = 0;
+		a->afresh = strcmp(word(ev, "reason"), "loop") == 0;
 		a->iteration++;
 		break;
 	case EV_CONFIRMATION_REQUESTED:
@@ -413,7 +466,7 @@ static void watch_event(struct watch *w, const struct event *ev)
 
 struct walk {
 	struct admitted admitted;
-	const struct plan *p;
+	struct plan *p; /* of x: it grows with it */
 	struct exec *x;
 	struct events out; /* of this turn */
 	struct turn t;
@@ -423,11 +476,10 @@ struct walk {
 	uint32_t reopened;
 };
 
-static void checked(struct walk *k, const struct exec *x, const char *when)
+static void checked(const struct exec *x, const char *when)
 {
 	struct err e = {0};
 
-	(void)k;
 	if (exec_check(x, &e) < 0)
 		broke("%s: %s", when, e.text);
 }
@@ -440,7 +492,7 @@ static void end_turn(struct walk *k)
 
 	core_advance(k->x, &k->t);
 	core_finish(k->x, &k->t);
-	checked(k, k->x, "after a turn");
+	checked(k->x, "after a turn");
 	c.events = k->out;
 	for (i = 0; i < k->out.n; i++)
 		watch_event(&k->w, &k->out.v[i]);
@@ -458,34 +510,48 @@ static void end_turn(struct walk *k)
 static void start_some(struct walk *k, uint32_t most)
 {
 	while (most-- > 0 && core_next(k->x) != NO_ACTION &&
-	       (!k->p->max_concurrency || k->x->count[PH_RUNNING] < k->p->max_concurrency)) {
+	       (!k->p->max_concurrency || k->x->count[PH_RUNNING] - k->x->waiting < k->p->max_concurrency)) {
 		core_start(k->x, &k->t);
-		checked(k, k->x, "after a start");
+		checked(k->x, "after a start");
 		core_advance(k->x, &k->t);
-		checked(k, k->x, "after advancing");
+		checked(k->x, "after advancing");
 	}
 }
 
 /* ---- reading the journal back ---- */
 
+static int fold(void *x, const struct commit *c, const struct event *ev, struct err *e)
+{
+	(void)c;
+	return ev ? exec_apply(x, ev, e) : 0;
+}
+
+/* A fresh execution of a fresh plan. */
 static struct exec *replayed(struct walk *k, size_t commits)
 {
-	struct exec *y = exec_new(k->p, k->x->id);
+	struct diags errors = DIAGS_INIT;
+	struct plan *p = plan_load(k->admitted.canonical, &errors);
+	struct exec *y = exec_new(p, k->x->id);
 	struct err e = {0};
-	size_t c, i;
+	size_t c;
 
 	for (c = 0; c < commits; c++) {
 		struct commit commit;
 
-		if (commit_decode(k->commits.v[c], strlen(k->commits.v[c]), k->p, &commit, NULL, NULL, &e) < 0)
-			broke("commit %zu cannot be read: %s\n%s", c + 1, e.text, k->commits.v[c]);
-		for (i = 0; i < commit.events.n; i++)
-			if (exec_apply(y, &commit.events.v[i], &e) < 0)
-				broke("commit %zu, event %zu: %s", c + 1, i + 1, e.text);
+		if (commit_decode(k->commits.v[c], strlen(k->commits.v[c]), p, &commit, fold, y, &e) < 0)
+			broke("commit %zu cannot be read back: %s\n%s", c + 1, e.text, k->commits.v[c]);
 		events_free(&commit.events);
+		checked(y, "in a replay");
 	}
-	checked(k, y, "after a replay");
 	return y;
+}
+
+static void put_away(struct exec *x)
+{
+	struct plan *p = x->plan;
+
+	exec_free(x);
+	plan_free(p);
 }
 
 static bool same_json(const json_t *a, const json_t *b)
@@ -506,6 +572,12 @@ static void same_action(const struct action_state *a, const struct action_state 
 	SAME(called);
 	SAME(approved);
 	SAME(compensated);
+	SAME(overtaken);
+	SAME(first_instance);
+	SAME(instances);
+	SAME(instances_left);
+	SAME(unreleased);
+	SAME(afresh);
 	SAME(deps_left);
 	SAME(callers_left);
 	SAME(attempt);
@@ -544,11 +616,14 @@ static void same_exec(struct exec *a, struct exec *b)
 	const char *id = "the execution";
 	uint32_t i;
 
+	if (a->plan->n != b->plan->n)
+		broke("after a replay there are %u actions, not %u", b->plan->n, a->plan->n);
 	for (i = 0; i < a->plan->n; i++)
 		same_action(&a->a[i], &b->a[i], a->plan->actions[i].id);
 	for (i = 0; i < PH_COUNT; i++)
 		SAME(count[i]);
 	SAME(dormant);
+	SAME(waiting);
 	SAME(completed);
 	SAME(started);
 	SAME(paused);
@@ -562,6 +637,7 @@ static void same_exec(struct exec *a, struct exec *b)
 	SAME(outcome);
 	SAME(accepted_at);
 	SAME(started_at);
+	SAME(timed_from);
 	SAME(ended_at);
 	SAME(asked.n);
 	if (!same_json(a->error, b->error))
@@ -597,8 +673,10 @@ static void restart(struct walk *k)
 
 	derive(k, y);
 	same_exec(k->x, y);
-	exec_free(k->x);
+	put_away(k->x);
 	k->x = y;
+	k->p = y->plan;
+	k->w.p = y->plan;
 }
 
 /* A copy that was made earlier goes on from there, on its own. */
@@ -611,15 +689,15 @@ static void any_prefix_goes_on(struct walk *k)
 	t.out = &out;
 	core_timers(y, &t);
 	core_advance(y, &t);
-	checked(k, y, "after advancing a prefix");
+	checked(y, "after advancing a prefix");
 	while (core_next(y) != NO_ACTION) {
 		core_start(y, &t);
 		core_advance(y, &t);
 	}
 	core_finish(y, &t);
-	checked(k, y, "after going on from a prefix");
+	checked(y, "after going on from a prefix");
 	events_free(&out);
-	exec_free(y);
+	put_away(y);
 }
 
 /* ---- steps ---- */
@@ -627,13 +705,13 @@ static void any_prefix_goes_on(struct walk *k)
 /* A random action in this phase, or NO_ACTION. */
 static uint32_t any_in(const struct walk *k, enum phase p)
 {
-	uint32_t i, nth;
+	uint32_t i, nth, n = k->x->count[p] - (p == PH_RUNNING ? k->x->waiting : 0);
 
-	if (k->x->count[p] == 0)
+	if (n == 0)
 		return NO_ACTION;
-	nth = below(k->x->count[p]);
+	nth = below(n);
 	for (i = 0; i < k->p->n; i++)
-		if (k->x->a[i].phase == (uint8_t)p && nth-- == 0)
+		if (k->x->a[i].phase == (uint8_t)p && !(p == PH_RUNNING && k->p->actions[i].no_supervisor) && nth-- == 0)
 			return i;
 	return NO_ACTION;
 }
@@ -736,7 +814,7 @@ static void step(struct walk *k)
 
 	k->t.random = below(UINT32_MAX);
 	while (inputs-- > 0) {
-		uint32_t what = below(100);
+		uint32_t what = k->x->outcome == OUTCOME_NONE ? below(100) : 80 + below(20);
 
 		running = any_in(k, PH_RUNNING);
 		if (what < 60 && running != NO_ACTION)
@@ -751,12 +829,12 @@ static void step(struct walk *k)
 			random_order(k);
 		else
 			pass_time(k);
-		checked(k, k->x, "after an input");
+		checked(k->x, "after an input");
 	}
 	core_timers(k->x, &k->t);
-	checked(k, k->x, "after timers");
+	checked(k->x, "after timers");
 	core_advance(k->x, &k->t);
-	checked(k, k->x, "after advancing");
+	checked(k->x, "after advancing");
 	start_some(k, below(4));
 	end_turn(k);
 	if (chance(3))
@@ -774,6 +852,10 @@ static void feed(struct walk *k)
 		msec at = core_deadline(k->x);
 
 		if (turns == bound)
+			for (i = 0; i < k->p->n; i++)
+				if (!k->x->a[i].settled)
+					fprintf(stderr, "%s is %s\n", k->p->actions[i].id, phase_name(k->x->a[i].phase));
+		if (turns == bound)
 			broke("it does not end: %u open, %u blocked, %u ready, %u running, %u stand-in", exec_open(k->x),
 			      k->x->count[PH_BLOCKED], k->x->count[PH_READY], k->x->count[PH_RUNNING], k->x->count[PH_STANDIN]);
 		k->t.random++;
@@ -788,7 +870,7 @@ static void feed(struct walk *k)
 		i = any_in(k, PH_ASKING);
 		if (i != NO_ACTION)
 			random_request(k, true, chance(50) ? "skip" : "reject", i);
-		if (k->x->count[PH_RUNNING] == 0 && at > k->t.now)
+		if (k->x->count[PH_RUNNING] == k->x->waiting && at > k->t.now)
 			k->t.now = at;
 		core_timers(k->x, &k->t);
 		core_advance(k->x, &k->t);
@@ -803,6 +885,7 @@ static void begin(struct walk *k)
 
 	memset(k, 0, sizeof *k);
 	k->p = draw_plan(&k->admitted);
+	k->admitted.plan = NULL; /* it goes with the execution, which may be put away before */
 	k->w.p = k->p;
 	k->x = exec_new(k->p, id);
 	k->t = (struct turn){.now = NOON, .random = walk_seed, .out = &k->out};
@@ -817,7 +900,7 @@ static void finish(struct walk *k)
 	size_t c;
 
 	restart(k);
-	exec_free(k->x);
+	put_away(k->x);
 	for (c = 0; c < k->commits.n; c++)
 		free(k->commits.v[c]);
 	vec_free(&k->commits);
@@ -838,7 +921,7 @@ static void walk(uint64_t seed, struct totals *sum)
 	steps = 1 + below(STEPS_A_WALK);
 	begin(&k);
 	for (n = 0; n < steps; n++) {
-		if (k.x->outcome != OUTCOME_NONE && k.reopened++ == 3)
+		if (k.x->outcome != OUTCOME_NONE && k.reopened++ == 12)
 			break;
 		step(&k);
 	}
