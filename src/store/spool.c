@@ -170,9 +170,34 @@ void spool_close(struct spool *s)
 	s->path = NULL;
 }
 
+/* Whoever may write a directory above the spool can put another in its place; the sticky bit prevents that. */
+static int check_above(const struct spool *s, struct err *e)
+{
+	AUTO_FREE char *path = xstrdup(s->path);
+	struct stat st;
+	char *slash;
+
+	while ((slash = strrchr(path, '/'))) {
+		slash[slash == path] = '\0'; /* the last one is the root itself */
+		if (stat(path, &st) < 0)
+			return err_sys(e, errno, "cannot look at %s", path);
+		if (st.st_uid != 0 && st.st_uid != geteuid())
+			return err_set(e, EPERM, "%s belongs to uid %u, who could replace the spool: keep it elsewhere, or run creeld as its owner",
+				       path, st.st_uid);
+		if ((st.st_mode & 0002) && !(st.st_mode & S_ISVTX))
+			return err_set(e, EPERM, "everybody can write %s and so replace the spool: chmod o-w or +t", path);
+		if (slash == path)
+			break;
+	}
+	return 0;
+}
+
 int spool_check_safe(const struct spool *s, struct err *e)
 {
 	int d;
+
+	if (check_above(s, e) < 0)
+		return -1;
 
 	for (d = 0; d < SPOOL_DIR_COUNT; d++) {
 		bool drop = d != SPOOL_ROOT && dirs[d].drop;
