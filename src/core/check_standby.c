@@ -50,46 +50,49 @@ enum { STEPS_MAX = 20 * 1000 * 1000 };
 
 struct search {
 	const struct plan *p;
-	uint32_t *mark;       /* the action that was looked at when it was found upstream */
+	uint32_t *mark;       /* the search that found it upstream */
+	uint32_t search;
 	VEC(uint32_t) queue;
 	long steps;
 };
 
-static void found(struct search *s, uint32_t i, uint32_t self)
+static void found(struct search *s, uint32_t i)
 {
 	s->steps++;
-	if (i == NO_ACTION || s->mark[i] == self)
+	if (i == NO_ACTION || s->mark[i] == s->search)
 		return;
-	s->mark[i] = self;
+	s->mark[i] = s->search;
 	vec_push(&s->queue, i);
 }
 
-/* Mark what self waits for, its own primaries aside. */
-static void mark_upstream(struct search *s, uint32_t self)
+/* Mark what self waits for when this primary calls for it. */
+static void mark_upstream(struct search *s, uint32_t self, uint32_t primary)
 {
 	const struct action *own = &s->p->actions[self];
 	size_t at;
 	uint32_t k;
 
 	s->queue.n = 0;
+	s->search++;
 	for (k = 0; k < own->ndeps; k++)
-		if (s->p->actions[own->deps[k]].alternative != self) {
-			found(s, own->deps[k], self);
-			found(s, s->p->actions[own->deps[k]].alternative, self);
+		if (own->deps[k] != primary) {
+			found(s, own->deps[k]);
+			found(s, s->p->actions[own->deps[k]].alternative);
 		}
 	for (at = 0; at < s->queue.n; at++) {
 		const struct action *a = &s->p->actions[s->queue.v[at]];
 
 		for (k = 0; k < a->ndeps; k++) {
-			found(s, a->deps[k], self);
-			found(s, s->p->actions[a->deps[k]].alternative, self);
+			found(s, a->deps[k]);
+			found(s, s->p->actions[a->deps[k]].alternative);
 		}
 		for (k = 0; k < a->nprimaries; k++)
-			found(s, a->primaries[k], self);
+			found(s, a->primaries[k]);
 	}
 }
 
-static void check_chain(struct search *s, uint32_t self, struct diags *errors)
+/* Self stands in for this primary, and through it for those further up. */
+static void check_chain(struct search *s, uint32_t self, uint32_t primary, struct diags *errors)
 {
 	const struct plan *p = s->p;
 	AUTO_FREE char *pointer = xasprintf("/actions/%u/dependencies", self);
@@ -97,18 +100,17 @@ static void check_chain(struct search *s, uint32_t self, struct diags *errors)
 	size_t at;
 	uint32_t k;
 
-	mark_upstream(s, self);
-	for (k = 0; k < p->actions[self].nprimaries; k++)
-		vec_push(&up, p->actions[self].primaries[k]);
+	mark_upstream(s, self, primary);
+	vec_push(&up, primary);
 	for (at = 0; at < up.n; at++) {
-		const struct action *primary = &p->actions[up.v[at]];
+		const struct action *a = &p->actions[up.v[at]];
 
-		for (k = 0; k < primary->nprimaries; k++) {
-			uint32_t first = primary->primaries[k];
+		for (k = 0; k < a->nprimaries; k++) {
+			uint32_t first = a->primaries[k];
 
 			s->steps++;
 			vec_push(&up, first);
-			if (s->mark[first] == self)
+			if (s->mark[first] == s->search)
 				diag_add(errors, pointer, xstrdup("refer to its error without depending on it"),
 					 "\"%s\" waits for \"%s\", which is not settled before \"%s\" has stood in for it",
 					 p->actions[self].id, p->actions[first].id, p->actions[self].id);
@@ -120,17 +122,13 @@ static void check_chain(struct search *s, uint32_t self, struct diags *errors)
 /* Alternatives of alternatives. */
 static void check_chains(const struct plan *p, struct diags *errors)
 {
-	struct search s = {.p = p, .mark = xmalloc(p->n * sizeof *s.mark)};
+	struct search s = {.p = p, .mark = xcalloc(p->n, sizeof *s.mark)};
 	uint32_t i, k;
 
 	for (i = 0; i < p->n; i++)
-		s.mark[i] = NO_ACTION;
-	for (i = 0; i < p->n && s.steps < STEPS_MAX; i++)
-		for (k = 0; k < p->actions[i].nprimaries; k++)
-			if (p->actions[p->actions[i].primaries[k]].nprimaries > 0 && p->actions[i].ndeps > 0) {
-				check_chain(&s, i, errors);
-				break;
-			}
+		for (k = 0; k < p->actions[i].nprimaries && s.steps < STEPS_MAX; k++)
+			if (p->actions[i].ndeps > 0 && p->actions[p->actions[i].primaries[k]].nprimaries > 0)
+				check_chain(&s, i, p->actions[i].primaries[k], errors);
 	if (s.steps >= STEPS_MAX)
 		diag_add(errors, "/actions", xstrdup("give alternatives fewer dependencies"),
 			 "what the alternatives of this plan wait for leads through too much of its graph to be checked");
