@@ -208,6 +208,7 @@ struct watched {
 	bool stood_in; /* failed, and something stands in */
 	uint32_t open; /* number of the request that waits for an answer, or 0 */
 	uint32_t asked;
+	bool confirms; /* the request is about the start */
 };
 
 struct watch {
@@ -407,6 +408,7 @@ static void watch_event(struct watch *w, const struct event *ev)
 		if (a->open || a->running || watched_settled(a))
 			broke("%s: asked in vain", id);
 		a->open = (uint32_t)json_integer_value(json_object_get(ev->data, "number"));
+		a->confirms = strcmp(word(ev, "kind"), "confirm") == 0;
 		if (a->open != ++a->asked)
 			broke("%s: request %u follows %u", id, a->open, a->asked - 1);
 		break;
@@ -415,7 +417,8 @@ static void watch_event(struct watch *w, const struct event *ev)
 			broke("%s: a decision about no open request is obeyed", id);
 		if (!json_is_false(json_object_get(ev->data, "final")))
 			a->open = 0;
-		if (strcmp(word(ev, "decision"), "reject") == 0)
+		/* About a failure it is the action.failed after it that says whether this stops anything. */
+		if (strcmp(word(ev, "decision"), "reject") == 0 && a->confirms)
 			w->stopping = true;
 		break;
 	case EV_CANCEL_REQUESTED:
