@@ -245,6 +245,16 @@ static void load_for_each(struct action *a, const json_t *each)
 	a->no_supervisor = true;
 }
 
+static void load_child_plan(struct action *a, const json_t *from)
+{
+	json_t *child = json_object_get(from, "childPlan");
+
+	if (!child)
+		return;
+	a->child_plan = json_dumps(child, JSON_COMPACT);
+	a->no_supervisor = true;
+}
+
 static void load_action(struct plan *p, uint32_t i, const json_t *from, struct diags *errors)
 {
 	json_t *handling = json_object_get(from, "errorHandling");
@@ -253,6 +263,7 @@ static void load_action(struct plan *p, uint32_t i, const json_t *from, struct d
 
 	a->definition = xstrdup(text(from, "actionDefinitionId") ? text(from, "actionDefinitionId") : "");
 	load_inputs(a, from);
+	load_child_plan(a, from);
 	load_fallback(a, handling);
 	load_retry(a, json_object_get(from, "retryPolicy"));
 	load_conditions(a, from);

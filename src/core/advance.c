@@ -341,6 +341,12 @@ bool core_start(struct exec *x, struct turn *t)
 		 (unsigned long long)next_random(&t->random));
 	data = json_object();
 	json_object_set_new(data, "token", json_string(token));
+	if (t->child && plan_child(x->plan, i)) {
+		char id[UUID_TEXT];
+
+		t->child(t->ctx, x, i, inputs, id);
+		json_object_set_new(data, "child", json_string(id));
+	}
 	if (i == x->compensating) {
 		const char *undone = undone_by(x, i);
 

@@ -196,6 +196,8 @@ static json_t *attempt_error(const struct exec *x, uint32_t i, const struct atte
 		error_set_code(error, "not_executable");
 		error_set_suggestion(error, "check the command, its permissions, PATH and cwd as the daemon's user sees them");
 		return error;
+	case ATTEMPT_RETURNED:
+		return NULL;
 	case ATTEMPT_FAILED:
 	case ATTEMPT_WITHDRAWN:
 		break;

@@ -24,6 +24,10 @@ struct turn {
 	struct events *out;
 	/* Are these resolved inputs right for this definition? NULL, or a new error detail. */
 	json_t *(*check_inputs)(const char *definition, const json_t *inputs);
+	/* The id of the execution that this start of a plan.run action runs: a new one, or the one that its last
+	 * attempt ran.  May be NULL: then none is run. */
+	void (*child)(void *ctx, const struct exec *x, uint32_t action, const json_t *inputs, char id[UUID_TEXT]);
+	void *ctx;
 };
 
 enum attempt_outcome {
@@ -33,6 +37,7 @@ enum attempt_outcome {
 	ATTEMPT_TERMINATED, /* ended on request */
 	ATTEMPT_NOT_EXECUTABLE,
 	ATTEMPT_FAILED,   /* the supervisor could not do its work */
+	ATTEMPT_RETURNED, /* its sub-execution ended: well, or as the error says */
 	ATTEMPT_WITHDRAWN /* never handed to a supervisor */
 };
 
@@ -56,6 +61,7 @@ struct request {
 	const char *reason; /* or comment; or NULL */
 	json_t *inputs;     /* borrowed: changed inputs, or NULL */
 	msec changed;       /* when the file was last changed */
+	json_t *parent;     /* borrowed: {execution, action, attempt} that passes this on to its sub-execution; or NULL */
 };
 
 /* execution.accepted with data (taken over), and execution.started. */

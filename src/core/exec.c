@@ -59,7 +59,10 @@ void exec_free(struct exec *x)
 		json_decref(x->a[i].record);
 		json_decref(x->a[i].inputs);
 		json_decref(x->a[i].resolved);
+		free(x->a[i].child);
 	}
+	json_decref(x->parent);
+	json_decref(x->by);
 	for (k = 0; k < x->asked.n; k++) {
 		free(x->asked.v[k].kind);
 		free(x->asked.v[k].user);
@@ -75,6 +78,12 @@ void exec_free(struct exec *x)
 	json_decref(x->error);
 	free(x->a);
 	free(x);
+}
+
+void exec_forget_child(struct exec *x, uint32_t i)
+{
+	free(x->a[i].child);
+	x->a[i].child = NULL;
 }
 
 uint32_t exec_open(const struct exec *x)
@@ -99,7 +108,7 @@ const char *exec_status(const struct exec *x)
 	if (!x->started)
 		return "initializing";
 	/* A retry that waits for its time is running on its own: only people can move this one. */
-	if (waiting > 0 && x->count[PH_RUNNING] - x->waiting + x->count[PH_READY] + x->count[PH_BACKOFF] == 0)
+	if (waiting > 0 && x->count[PH_RUNNING] - x->waiting + x->children + x->count[PH_READY] + x->count[PH_BACKOFF] == 0)
 		return "paused_for_confirmation";
 	return "running";
 }

@@ -98,6 +98,7 @@ struct action_state {
 	char token[TOKEN_TEXT]; /* of the last attempt */
 	json_t *record;       /* data of the last completed, failed or skipped event; or NULL */
 	json_t *inputs;       /* inputs changed by a person, merged over the plan's; or NULL */
+	char *child;          /* plan.run: the execution that its last attempt ran; or NULL */
 	json_t *resolved;     /* derived: what the last attempt starts with, until the shell took it; or NULL */
 };
 
@@ -126,6 +127,7 @@ struct exec {
 	uint32_t count[PH_COUNT];
 	uint32_t dormant;   /* standbys that are BLOCKED and not called */
 	uint32_t waiting;   /* RUNNING without a supervisor: they wait for others and take no slot */
+	uint32_t children;  /* those among them that wait for an execution of their own */
 	uint32_t completed; /* source of action_state.order */
 
 	bool started;
@@ -141,6 +143,10 @@ struct exec {
 	msec accepted_at, started_at, ended_at;
 	msec timed_from; /* the plan's timeout counts from its start, or from when it was opened again */
 	json_t *error; /* what stopped it; or NULL */
+	json_t *parent; /* {execution, action, attempt} that runs it as a part of another; or NULL */
+	bool by_hand;   /* reopened since by a person, not by its parent */
+	bool paused_above; /* paused because its parent was */
+	json_t *by;     /* who asked for the last cancel, pause or resume, {uid, user}; or NULL */
 
 	VEC(struct asked) asked;
 
@@ -187,6 +193,9 @@ static inline int64_t exec_rank(const struct exec *x, uint32_t i)
 
 /* Dependencies that are not settled, those aside whose alternative this is and that called for it. */
 uint32_t exec_blockers(const struct exec *x, uint32_t i);
+
+/* The next attempt of action i runs a new sub-execution. */
+void exec_forget_child(struct exec *x, uint32_t i);
 
 /* Nothing new may start, except compensations. */
 static inline bool exec_stopping(const struct exec *x)

@@ -11,10 +11,12 @@
 #include "base/mem.h"
 #include "core/exec.h"
 
-static void reset(struct exec *x, uint32_t i, char *item)
+static void reset(struct exec *x, uint32_t i, char *item, bool afresh)
 {
 	struct action_state *a = &x->a[i];
 
+	if (afresh || a->phase == PH_COMPLETED)
+		exec_forget_child(x, i);
 	free(x->plan->actions[i].item);
 	x->plan->actions[i].item = item;
 	if (a->settled)
@@ -86,6 +88,6 @@ void exec_expand(struct exec *x, uint32_t parent, const json_t *items)
 		else if (!afresh && x->a[i].phase == PH_COMPLETED && same_item(x, i, text))
 			free(text);
 		else
-			reset(x, i, text);
+			reset(x, i, text, afresh);
 	}
 }

@@ -66,6 +66,8 @@ static void count_special(struct exec *x, uint32_t i, int sign)
 
 	if (pa->no_supervisor && p == PH_RUNNING)
 		x->waiting += (uint32_t)sign;
+	if (p == PH_RUNNING && !pa->for_each && plan_child(x->plan, i))
+		x->children += (uint32_t)sign;
 	if (pa->instance_of != NO_ACTION && p == PH_BLOCKED)
 		x->a[pa->instance_of].unreleased += (uint32_t)sign;
 	if (dormant(x, i))
@@ -245,7 +247,7 @@ static void failed(struct exec *x, uint32_t i, const struct event *ev)
 static void requested(struct exec *x, uint32_t i, const struct event *ev)
 {
 	struct action_state *a = &x->a[i];
-	const char *token = text_of(ev, "token");
+	const char *token = text_of(ev, "token"), *child = text_of(ev, "child");
 
 	/* A compensation is called for by its own start: its record names the action that it undoes. */
 	if (text_of(ev, "compensates")) {
@@ -269,6 +271,8 @@ static void requested(struct exec *x, uint32_t i, const struct event *ev)
 	a->token[0] = '\0';
 	if (token && strlen(token) < sizeof a->token)
 		strcpy(a->token, token);
+	free(a->child);
+	a->child = xstrdup_opt(child);
 	exec_set_phase(x, i, PH_RUNNING);
 	if (x->plan->actions[i].for_each) {
 		exec_expand(x, i, json_object_get(ev->data, "items")); /* moves x->a */
@@ -304,6 +308,12 @@ static void asked(struct exec *x, uint32_t i, const struct event *ev)
 		heap_push(&x->timers, r.deadline, i);
 	if (x->a[i].phase != PH_ASKING)
 		exec_set_phase(x, i, PH_CONFIRM);
+}
+
+static void note_person(struct exec *x, const struct event *ev)
+{
+	json_decref(x->by);
+	x->by = json_incref(json_object_get(ev->data, "by"));
 }
 
 static void answered(struct exec *x, uint32_t i, const struct event *ev)
@@ -348,6 +358,7 @@ static void answered(struct exec *x, uint32_t i, const struct event *ev)
 	} else if (is_text(ev, "decision", "reject") && a->phase == PH_CONFIRM) {
 		stop(x, i, x->plan->on_abort == ON_ABORT_TERMINATE);
 		x->cancelling = true;
+		note_person(x, ev);
 		if (!x->error)
 			x->error = json_incref(json_object_get(ev->data, "error"));
 	}
@@ -410,6 +421,8 @@ static void rearmed(struct exec *x, uint32_t i, const struct event *ev)
 	if (a->settled)
 		unsettle(x, i);
 	a->afresh = is_text(ev, "reason", "loop");
+	if (a->afresh || a->phase == PH_COMPLETED)
+		exec_forget_child(x, i);
 	a->called = is_called(x, i);
 	a->overtaken = false;
 	a->approved = false;
@@ -430,6 +443,18 @@ static void rearmed(struct exec *x, uint32_t i, const struct event *ev)
 	vec_push(&x->work, i);
 }
 
+/* Who runs this execution as a part of another, and with which attempt; reopened by hand, it is with none. */
+static void note_parent(struct exec *x, const struct event *ev)
+{
+	json_t *parent = json_object_get(ev->data, "parent");
+
+	x->by_hand = x->parent && !parent;
+	if (!parent)
+		return;
+	json_decref(x->parent);
+	x->parent = json_incref(parent);
+}
+
 static void finished(struct exec *x, enum outcome o, const struct event *ev)
 {
 	x->outcome = o;
@@ -448,6 +473,7 @@ static void reopened(struct exec *x, const struct event *ev)
 	x->timed_from = ev->at;
 	json_decref(x->error);
 	x->error = NULL;
+	note_parent(x, ev);
 }
 
 static int check(const struct exec *x, const struct event *ev, struct err *e)
@@ -536,6 +562,7 @@ int exec_apply(struct exec *x, const struct event *ev, struct err *e)
 	switch (ev->type) {
 	case EV_EXECUTION_ACCEPTED:
 		x->accepted_at = ev->at;
+		note_parent(x, ev);
 		break;
 	case EV_EXECUTION_STARTED:
 		x->started = true;
@@ -543,13 +570,17 @@ int exec_apply(struct exec *x, const struct event *ev, struct err *e)
 		break;
 	case EV_EXECUTION_PAUSED:
 		x->paused = true;
+		x->paused_above = json_object_get(ev->data, "parent") != NULL;
+		note_person(x, ev);
 		break;
 	case EV_EXECUTION_RESUMED:
-		x->paused = false;
+		x->paused = x->paused_above = false;
+		note_person(x, ev);
 		break;
 	case EV_CANCEL_REQUESTED:
 		/* The plan's own timeout ends it the same way, but as a failure. */
 		stop(x, NO_ACTION, true);
+		note_person(x, ev);
 		x->expired = json_is_true(json_object_get(ev->data, "expired"));
 		if (x->expired)
 			x->aborting = true;

@@ -240,6 +240,8 @@ static json_t *order_data(const struct request *r)
 		json_object_set(data, "by", r->by);
 	if (r->reason)
 		json_object_set_new(data, "reason", json_string(r->reason));
+	if (r->parent)
+		json_object_set(data, "parent", r->parent);
 	return data;
 }
 

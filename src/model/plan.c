@@ -109,6 +109,7 @@ static void free_action(struct action *a)
 		free(a->for_each);
 	}
 	free(a->item);
+	free(a->child_plan);
 }
 
 void plan_free(struct plan *p)
@@ -140,6 +141,13 @@ void plan_free(struct plan *p)
 	json_decref(p->inputs);
 	json_decref(p->submitted_by);
 	free(p);
+}
+
+const char *plan_child(const struct plan *p, uint32_t i)
+{
+	const struct action *a = &p->actions[i];
+
+	return a->instance_of == NO_ACTION ? a->child_plan : p->actions[a->instance_of].child_plan;
 }
 
 uint32_t plan_provider(const struct plan *p, const char *name)
@@ -176,6 +184,7 @@ uint32_t plan_add_instance(struct plan *p, uint32_t of, uint32_t number, char *i
 	    .alternative = NO_ACTION,
 	    .compensate = NO_ACTION,
 	    .instance_of = of,
+	    .no_supervisor = parent->child_plan != NULL,
 	    .item = item,
 	    .retry = parent->retry,
 	    .timeout = parent->timeout,

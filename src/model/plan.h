@@ -94,6 +94,7 @@ struct action {
 	struct loop *loop;                 /* or NULL */
 	struct for_each *for_each;         /* or NULL */
 	bool no_supervisor;                /* runs without a process of its own: it waits for others */
+	char *child_plan;                  /* plan.run: the plan that it runs, as canonical JSON; or NULL */
 	uint32_t instance_of;              /* the forEach action that this is an instance of, or NO_ACTION */
 	char *item;                        /* its item, as JSON; or NULL */
 
@@ -159,6 +160,9 @@ void plan_free(struct plan *p);
 /* Add an instance of action `of` for an item (JSON, taken over): named OF.NUMBER, without dependencies, with the
  * same attempts policy.  Pointers to actions are invalid afterwards; indexes are not. */
 uint32_t plan_add_instance(struct plan *p, uint32_t of, uint32_t number, char *item);
+
+/* The plan that action i runs as a sub-execution (an instance of forEach: what its parent names), or NULL. */
+const char *plan_child(const struct plan *p, uint32_t i);
 
 /* Which action provides name, or NO_ACTION. */
 uint32_t plan_provider(const struct plan *p, const char *name);
