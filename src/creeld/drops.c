@@ -116,11 +116,14 @@ static char *kept_name(const char *shown, unsigned try)
 {
 	char when[CLOCK_TEXT], stamp[20];
 	AUTO_BUF struct buf safe = BUF_INIT;
+	char *slash;
 
 	clock_format(clock_wall(), when);
 	snprintf(stamp, sizeof stamp, "%.4s%.2s%.2sT%.2s%.2s%.2s%.3sZ", when, when + 5, when + 8, when + 11, when + 14,
 		 when + 17, when + 20);
 	text_escape(&safe, shown, strlen(shown));
+	for (slash = strchr(safe.p, '/'); slash; slash = strchr(slash, '/'))
+		*slash = '-'; /* of confirm/by/USER: what is kept lies in one directory */
 	return try ? xasprintf("%s.%u-%.180s", stamp, try, safe.p) : xasprintf("%s-%.180s", stamp, safe.p);
 }
 

@@ -394,6 +394,8 @@ static void close_one(struct daemon *d, struct live *l, msec now, struct flush_j
 	core_finish(l->exec, &t);
 	if (l->out.n > 0)
 		add_commit(d, l, now, j);
+	else if (l->exec->outcome != OUTCOME_NONE)
+		add_state(l, j, true); /* it was only looked at, for an order that was refused: let it go again */
 	note_deadline(d, l);
 }
 
