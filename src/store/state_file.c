@@ -101,6 +101,25 @@ static void put_result(struct buf *b, const struct action_state *a)
 	}
 }
 
+/* When it ran, by its supervisor's clock where it told; else by the journal's. */
+static void put_times(struct buf *b, const struct action_state *a, bool over)
+{
+	json_t *ran = json_object_get(a->record, "durationMs");
+
+	if (ran && over) {
+		put_member(b, a->record, "startedAt");
+		put_member(b, a->record, "completedAt");
+		buf_printf(b, ",\"duration\":%lld", (long long)json_integer_value(ran));
+		return;
+	}
+	if (a->attempt)
+		put_time(b, "startedAt", a->started);
+	if (over)
+		put_time(b, "completedAt", a->ended);
+	if (over && a->attempt)
+		buf_printf(b, ",\"duration\":%lld", (long long)(a->ended > a->started ? a->ended - a->started : 0));
+}
+
 static void put_action(struct buf *b, const struct exec *x, uint32_t i)
 {
 	const struct action *pa = &x->plan->actions[i];
@@ -111,12 +130,7 @@ static void put_action(struct buf *b, const struct exec *x, uint32_t i)
 	buf_puts(b, ":{\"actionId\":");
 	put_text(b, pa->id);
 	buf_printf(b, ",\"status\":\"%s\"", phase_status(a->phase));
-	if (a->attempt)
-		put_time(b, "startedAt", a->started);
-	if (over)
-		put_time(b, "completedAt", a->ended);
-	if (over && a->attempt)
-		buf_printf(b, ",\"duration\":%lld", (long long)(a->ended > a->started ? a->ended - a->started : 0));
+	put_times(b, a, over);
 	buf_printf(b, ",\"attempts\":%u", a->attempt);
 	put_result(b, a);
 	put_member(b, a->record, "exitCode");
