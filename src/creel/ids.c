@@ -110,7 +110,7 @@ bool id_walk_next(struct id_walk *w, char id[UUID_TEXT])
 			return false;
 		id_list_free(&w->ids);
 		w->at = 0;
-		path = xasprintf("executions/%s", w->days.v[w->day++]);
+		path = xasprintf("%s/%s", spool_dir_name(SPOOL_EXECUTIONS), w->days.v[w->day++]);
 		list_names(w->c->spool.fd[SPOOL_ROOT], path, uuid_is_v7, &w->ids); /* gone meanwhile: nothing in it */
 	}
 	memcpy(id, w->ids.v[w->at++], UUID_TEXT);

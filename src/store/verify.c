@@ -140,7 +140,7 @@ static void verify_execution(struct verifier *v, const char *id)
 
 static void verify_day(struct verifier *v, const char *day)
 {
-	AUTO_FREE char *path = xasprintf("executions/%s", day);
+	AUTO_FREE char *path = xasprintf("%s/%s", spool_dir_name(SPOOL_EXECUTIONS), day);
 	DIR *handle = open_below(v->s, path);
 	struct dirent *entry;
 
