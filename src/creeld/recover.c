@@ -163,9 +163,13 @@ static void republish_requests(struct daemon *d, struct live *l)
 		AUTO_FREE char *text = NULL;
 		struct err e;
 
-		if (l->exec->a[i].phase != PH_CONFIRM && l->exec->a[i].phase != PH_ASKING)
+		if (!l->exec->a[i].asked)
 			continue;
 		spool_request_path(l->exec->id, l->plan->actions[i].id, path);
+		if (l->exec->a[i].phase != PH_CONFIRM && l->exec->a[i].phase != PH_ASKING) {
+			unlinkat(d->spool.fd[SPOOL_ROOT], path, 0); /* answered, and the daemon died before it was gone */
+			continue;
+		}
 		if (fs_exists(d->spool.fd[SPOOL_ROOT], path) || !(text = requests_text(l, i)))
 			continue;
 		if (fs_publish(d->spool.fd[SPOOL_ROOT], path, text, strlen(text), 0, &e) < 0)
@@ -242,6 +246,10 @@ static void recover_one(struct daemon *d, const char *id, const struct map *seen
 		if (l->exec->a[i].phase == PH_RUNNING && !l->plan->actions[i].no_supervisor)
 			recover_attempt(d, l, i);
 	republish_requests(d, l);
+	if (loaded.state_seq != l->seq) { /* it may wait for long: those who read its state must not wait as well */
+		l->state_old = true;
+		vec_push(&d->stale, l->slot);
+	}
 	live_dirty(d, l);
 }
 

@@ -203,7 +203,7 @@ static int set_aside(int dir, uint32_t seq, struct err *e)
 static int load_commits(const struct spool *s, int dir, bool read_only, struct loaded *l, struct err *e)
 {
 	AUTO_BUF struct buf bytes = BUF_INIT;
-	uint32_t last, seq, state_seq;
+	uint32_t last, seq;
 	const char *sign;
 	bool whole;
 
@@ -211,7 +211,7 @@ static int load_commits(const struct spool *s, int dir, bool read_only, struct l
 		return -1;
 	if (last == 0)
 		return err_set(e, EBADMSG, "its journal is empty");
-	read_state_marks(dir, &state_seq, &l->events_seq);
+	read_state_marks(dir, &l->state_seq, &l->events_seq);
 	for (seq = 1; seq <= last; seq++) {
 		if (read_commit(dir, seq, &bytes, e) < 0)
 			return -1;
@@ -220,7 +220,7 @@ static int load_commits(const struct spool *s, int dir, bool read_only, struct l
 		/* Only a last commit that does not even parse may be torn; a whole one that contradicts is not. */
 		if (seq != last || seq == 1 || whole)
 			return -1;
-		sign = sign_of_effect(s, dir, l, state_seq);
+		sign = sign_of_effect(s, dir, l, l->state_seq);
 		if (sign)
 			return err_prefix(e, "the last commit took effect (%s) and cannot be read", sign);
 		if (read_only)

@@ -18,6 +18,7 @@ struct loaded {
 	uint32_t seq;      /* of the last commit */
 	char prev[SHA256_TAGGED]; /* digest of the last commit: `prev` of the next */
 	char plan_digest[SHA256_TAGGED]; /* of plan.json */
+	uint32_t state_seq;  /* that state.json reflects; 0 where there is none */
 	uint32_t events_seq; /* what state.json says is known to stand in events/ */
 	bool set_aside;    /* the last commit was damaged and is N.json.torn now */
 };
