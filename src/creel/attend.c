@@ -135,6 +135,17 @@ static void say_failures(struct buf *b, const struct attendee *a)
 		buf_printf(b, "  … and %u more failed\n", p->count[STEP_FAILED] - said);
 }
 
+/* Most often an execution's error is that of an action, which is listed anyway. */
+static bool is_a_steps(const struct progress *p, const char *error)
+{
+	uint32_t i;
+
+	for (i = 0; i < p->n; i++)
+		if (p->steps[i].status == STEP_FAILED && p->steps[i].note && strcmp(p->steps[i].note, error) == 0)
+			return true;
+	return false;
+}
+
 /* One last word about an execution, unless all is well and the block on the screen says so. */
 static void say_result(struct session *s, const struct attendee *a)
 {
@@ -160,7 +171,7 @@ static void say_result(struct session *s, const struct attendee *a)
 		put_duration(&b, p->ended - p->started);
 	}
 	buf_putc(&b, '\n');
-	if (a->status != EXIT_DONE && p->error)
+	if (a->status != EXIT_DONE && p->error && !is_a_steps(p, p->error))
 		buf_printf(&b, "  %s\n", p->error);
 	if (a->status == EXIT_NO)
 		say_failures(&b, a);

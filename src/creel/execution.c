@@ -8,12 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/vec.h"
 #include "creel/common.h"
 #include "creel/json.h"
 #include "model/plan.h"
+
+enum { REQUEST_MAX = 64 * 1024 * 1024 };
 
 static json_t *read_member(struct cli *c, const char *id, const char *name, struct err *e)
 {
@@ -115,19 +118,45 @@ static bool request_is_sound(const json_t *r)
 	return id && action && uuid_is_v7(id) && execution_action_name_is(action);
 }
 
-static void read_requests(int fd, char **names, size_t n, json_t *list)
+/* Others may write to confirm/: a request is the daemon's word only if it is the daemon's file, which is the spool's
+ * owner's or root's. */
+static json_t *read_request(struct cli *c, int fd, const char *name)
 {
+	AUTO_BUF struct buf text = BUF_INIT;
+	struct stat st, own;
+	json_t *r = NULL;
 	struct err e;
+
+	switch (fs_read_dropped(fd, name, REQUEST_MAX, &text, &st, &e)) {
+	case FS_DROP_OK:
+		break;
+	case FS_DROP_GONE: /* answered in this moment */
+		return NULL;
+	default:
+		complain("confirm/%s cannot be read as a request: it is passed over", name);
+		return NULL;
+	}
+	if (fstat(c->spool.fd[SPOOL_ROOT], &own) < 0 || (st.st_uid != own.st_uid && st.st_uid != 0)) {
+		complain("confirm/%s was not written by the daemon: it is passed over", name);
+		return NULL;
+	}
+	r = json_loadb(buf_str(&text), text.len, 0, NULL);
+	if (r && request_is_sound(r))
+		return r;
+	complain("confirm/%s is damaged: it is passed over", name);
+	json_decref(r);
+	return NULL;
+}
+
+static void read_requests(struct cli *c, int fd, char **names, size_t n, json_t *list)
+{
 	size_t k;
 
 	for (k = 0; k < n; k++) {
-		json_t *r = json_read(fd, names[k], &e);
+		json_t *r = read_request(c, fd, names[k]);
 
-		if (r && request_is_sound(r))
-			json_array_append(list, r);
-		else if (!r && e.code != ENOENT) /* one that was answered in this moment is no loss */
-			complain("%s", e.text);
-		json_decref(r);
+		if (r)
+			json_array_append_new(list, r);
 	}
 }
 
@@ -152,7 +181,7 @@ json_t *execution_requests(struct cli *c, const char *id)
 			vec_push(&names, xstrdup(entry->d_name));
 	if (names.n > 1)
 		qsort(names.v, names.n, sizeof *names.v, by_name);
-	read_requests(dirfd(handle), names.v, names.n, list);
+	read_requests(c, dirfd(handle), names.v, names.n, list);
 	closedir(handle);
 	for (k = 0; k < names.n; k++)
 		free(names.v[k]);

@@ -158,7 +158,7 @@ static void write_lines(const struct live_block *l, const struct lines *now)
 			buf_puts(&b, now->v[k]);
 			buf_puts(&b, "\033[K");
 		}
-		buf_puts(&b, "\r\n");
+		buf_putc(&b, '\n');
 	}
 	if (now->n < l->n)
 		buf_puts(&b, "\033[J"); /* fewer lines than before: clear what is below */

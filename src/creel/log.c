@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -162,13 +163,26 @@ static void write_escaped(FILE *to, const char *p, size_t n)
 	put_out(&b, to);
 }
 
+/* The action could write in this directory: what stands there may be anything. */
+static int open_stream(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+	struct stat st;
+
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
 static void copy_new(int dir, struct stream *s, const struct term *t, bool heading)
 {
 	char *chunk;
 	ssize_t n;
 
 	if (s->fd < 0)
-		s->fd = openat(dir, s->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+		s->fd = open_stream(dir, s->name);
 	if (s->fd < 0)
 		return;
 	chunk = xmalloc(CHUNK);
@@ -185,7 +199,7 @@ static void copy_new(int dir, struct stream *s, const struct term *t, bool headi
 	free(chunk);
 }
 
-static void copy_streams(struct cli *c, int dir, const char *path, const struct settings *s)
+static void copy_streams(int dir, const char *path, const struct settings *s)
 {
 	struct term out, err;
 	struct stream streams[] = {{"stdout", stdout, -1, false, false}, {"stderr", stderr, -1, false, false}};
@@ -198,7 +212,6 @@ static void copy_streams(struct cli *c, int dir, const char *path, const struct 
 	streams[0].escape = isatty(STDOUT_FILENO) == 1;
 	streams[1].escape = isatty(STDERR_FILENO) == 1;
 	heading = streams[0].escape && streams[1].escape && !s->only_stdout && !s->only_stderr;
-	(void)c;
 	watch_open(&w);
 	if (s->follow)
 		watch_add(&w, path);
@@ -270,7 +283,7 @@ static int show_output(struct cli *c, const char *id, const char *action, const 
 		return EXIT_DONE;
 	}
 	absolute = xasprintf("%s/%s", c->spool.path, path);
-	copy_streams(c, dir, absolute, s);
+	copy_streams(dir, absolute, s);
 	close(dir);
 	return EXIT_DONE;
 }

@@ -212,6 +212,8 @@ void progress_apply(struct progress *p, const json_t *event, msec at)
 	case EV_EXECUTION_REOPENED:
 		p->outcome = NULL;
 		p->ended = 0;
+		free(p->error);
+		p->error = NULL;
 		p->stopping = p->paused = false;
 		return;
 	default:

@@ -53,7 +53,7 @@ static void put_times(struct buf *b, const struct view *v)
 	buf_putc(b, '\n');
 	if (!start || !clock_parse(start, &from))
 		return;
-	put_label(b, v, end ? "took" : "running");
+	put_label(b, v, end ? "took" : "so far");
 	put_duration(b, (end && clock_parse(end, &to) ? to : clock_wall()) - from);
 	buf_putc(b, '\n');
 }
