@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "codec/commit.h"
 #include "creeld/flush.h"
 #include "creeld/perform.h"
@@ -221,11 +222,19 @@ static void finish_ended(struct daemon *d, struct live *l)
 
 static void recover_one(struct daemon *d, const char *id, const struct map *seen)
 {
+	char path[SPOOL_PATH_MAX];
 	struct loaded loaded;
 	struct err e = {0};
 	struct live *l;
 	uint32_t i;
 
+	spool_execution_path(id, path);
+	if (!fs_exists(d->spool.fd[SPOOL_ROOT], path)) {
+		log_warn("active/%s leads nowhere: there is no such execution; the link is removed", id);
+		spool_active_path(id, path);
+		unlinkat(d->spool.fd[SPOOL_ROOT], path, 0);
+		return;
+	}
 	if (journal_load(&d->spool, id, false, &loaded, &e) < 0) {
 		/* Out of memory or descriptors says nothing about the records: it stays active for the next start. */
 		if (e.code == EBADMSG || e.code == ENOENT || e.code == EFBIG)
@@ -286,6 +295,8 @@ static void recover_active(struct daemon *d)
 static bool has_ended(struct daemon *d, const char *id)
 {
 	char path[SPOOL_PATH_MAX], name[SPOOL_PATH_MAX], head[8192];
+	const char *seq;
+	struct err e;
 	ssize_t n;
 	int fd;
 
@@ -297,8 +308,12 @@ static bool has_ended(struct daemon *d, const char *id)
 	n = pread(fd, head, sizeof head - 1, 0);
 	close(fd);
 	head[n > 0 ? n : 0] = '\0';
-	return strstr(head, "\n\"status\":\"completed\"") || strstr(head, "\n\"status\":\"failed\"") ||
-	       strstr(head, "\n\"status\":\"cancelled\"");
+	if (!strstr(head, "\n\"status\":\"completed\"") && !strstr(head, "\n\"status\":\"failed\"") &&
+	    !strstr(head, "\n\"status\":\"cancelled\""))
+		return false;
+	/* A copy takes the journal before state.json: the end may stand in the one and not in the other. */
+	seq = strstr(head, ",\"seq\":");
+	return seq && strtol(seq + 7, NULL, 10) <= journal_last(&d->spool, id, &e);
 }
 
 static void relink_day(struct daemon *d, const char *day)
@@ -354,6 +369,32 @@ static void rebuild_copy(struct daemon *d)
 	clear_results(d);
 }
 
+/* Requests that nobody waits for any more: answered just before a crash, or copied before they were. */
+static void clear_requests(struct daemon *d)
+{
+	int fd = openat(d->spool.fd[SPOOL_CONFIRM], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	while (handle && (entry = readdir(handle))) {
+		char name[SPOOL_PATH_MAX], *id, *action, *rest;
+		struct live *l;
+		uint32_t i;
+
+		if (!text_ends_with(entry->d_name, ".request.json") || strlen(entry->d_name) >= sizeof name)
+			continue;
+		strcpy(name, entry->d_name);
+		if (!spool_split_name(name, &id, &action, &rest) || !action)
+			continue;
+		l = live_find(d, id);
+		i = l ? plan_find(l->plan, action) : NO_ACTION;
+		if (i == NO_ACTION || !exec_open_request(l->exec, i))
+			unlinkat(d->spool.fd[SPOOL_CONFIRM], entry->d_name, 0);
+	}
+	if (handle)
+		closedir(handle);
+}
+
 int recover(struct daemon *d, struct err *e)
 {
 	struct flush_job *j = flush_job_new();
@@ -362,6 +403,7 @@ int recover(struct daemon *d, struct err *e)
 		rebuild_copy(d);
 	intake_claims(d, j);
 	recover_active(d);
+	clear_requests(d);
 	(void)e;
 	if (flush_job_is_empty(j))
 		free(j);

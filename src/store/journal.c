@@ -257,6 +257,21 @@ int journal_load(const struct spool *s, const char *id, bool read_only, struct l
 	return r;
 }
 
+long journal_last(const struct spool *s, const char *id, struct err *e)
+{
+	char path[SPOOL_PATH_MAX];
+	uint32_t last = 0;
+	int dir, r;
+
+	spool_execution_path(id, path);
+	dir = fs_open_dir(s->fd[SPOOL_ROOT], path, e);
+	if (dir < 0)
+		return -1;
+	r = last_commit(dir, &last, e);
+	close(dir);
+	return r < 0 ? -1 : (long)last;
+}
+
 void loaded_free(struct loaded *l)
 {
 	exec_free(l->exec);

@@ -28,6 +28,9 @@ struct loaded {
 int journal_load(const struct spool *s, const char *id, bool read_only, struct loaded *out, struct err *e);
 void loaded_free(struct loaded *l);
 
+/* The number of the last commit file of an execution; 0 if there is none, -1 and *e if it cannot be read. */
+long journal_last(const struct spool *s, const char *id, struct err *e);
+
 /* Call visit for each commit of a loaded execution with first <= seq, in order: for writing events/ again. */
 int journal_each(const struct spool *s, const char *id, const struct plan *plan, uint32_t first,
 		 void (*visit)(void *ctx, const char *text, size_t n, uint32_t seq), void *ctx, struct err *e);
