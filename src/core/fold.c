@@ -410,6 +410,33 @@ static bool is_called(const struct exec *x, uint32_t i)
 	return false;
 }
 
+static bool reconsidered(struct exec *x, uint32_t i)
+{
+	if (x->a[i].phase != PH_READY || x->plan->actions[i].instance_of != NO_ACTION || i == x->compensating)
+		return false;
+	exec_set_phase(x, i, PH_BLOCKED);
+	vec_push(&x->work, i);
+	return true;
+}
+
+/* What settled is no longer what it was, and conditions may have looked at it: what has not started is looked at
+ * anew, as it would be if the journal were read back now. */
+static void reconsider(struct exec *x)
+{
+	struct heap ready = x->ready;
+	size_t k, kept = 0;
+
+	x->ready = (struct heap)HEAP_INIT;
+	for (k = 0; k < ready.n; k++)
+		if (!reconsidered(x, ready.v[k].id) && x->a[ready.v[k].id].phase == PH_READY)
+			heap_push(&x->ready, ready.v[k].key, ready.v[k].id);
+	heap_free(&ready);
+	for (k = 0; k < x->parked.n; k++)
+		if (!reconsidered(x, x->parked.v[k]) && x->a[x->parked.v[k]].phase == PH_READY)
+			x->parked.v[kept++] = x->parked.v[k];
+	x->parked.n = kept;
+}
+
 static void rearmed(struct exec *x, uint32_t i, const struct event *ev)
 {
 	struct action_state *a = &x->a[i];
@@ -441,6 +468,7 @@ static void rearmed(struct exec *x, uint32_t i, const struct event *ev)
 	}
 	exec_set_phase(x, i, PH_BLOCKED);
 	vec_push(&x->work, i);
+	reconsider(x);
 }
 
 /* Who runs this execution as a part of another, and with which attempt; reopened by hand, it is with none. */
@@ -522,13 +550,16 @@ static void apply_action(struct exec *x, const struct event *ev)
 		break;
 	case EV_ACTION_SKIPPED: {
 		struct asked *r = exec_open_request(x, i);
+		bool was = a->settled;
 
 		if (r)
 			r->responded = ev->at;
 		set_record(a, ev->data);
 		a->ended = ev->at;
 		/* Skipping what failed and is settled changes its word, not what already followed from it. */
-		settle(x, i, PH_SKIPPED, a->settled ? (enum settled)a->settled : SETTLED_SKIPPED);
+		settle(x, i, PH_SKIPPED, was ? (enum settled)a->settled : SETTLED_SKIPPED);
+		if (was)
+			reconsider(x);
 		break;
 	}
 	case EV_ACTION_RETRY_SCHEDULED:
