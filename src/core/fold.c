@@ -262,6 +262,7 @@ static void requested(struct exec *x, uint32_t i, const struct event *ev)
 		a->called = true;
 		x->dormant += dormant(x, i);
 	}
+	a->overtaken = false;
 	a->attempt = ev->attempt;
 	a->budget_used++;
 	a->started = ev->at;
