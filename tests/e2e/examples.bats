@@ -107,6 +107,20 @@ make_release() {
 	[ "$(status_of publish)" = skipped ]
 }
 
+@test "for-each: a digest for every file, whatever its name is, and the list in order" {
+	mkdir files
+	echo one >files/a
+	echo two >"files/b c"
+	echo three >'files/$(touch x)"'
+	: >files/empty
+	try_example for-each
+	[ "$status" -eq 0 ]
+	[ "$(state .actionStates.write.result.output.files)" = 4 ]
+	(cd files && sha256sum -c --strict SHA256SUMS)
+	[ "$(wc -l <files/SHA256SUMS)" -eq 4 ]
+	[ "$(ls files | wc -l)" -eq 5 ]
+}
+
 # --- steps ---
 
 @test "test-gate: passes, and says how each check ended (STEP-TMPL, STEP-COND)" {
