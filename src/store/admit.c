@@ -10,10 +10,15 @@
 #include "codec/schema.h"
 #include "codec/source.h"
 #include "core/check.h"
+#include "store/admit_impl.h"
 
-static const char *raw_text(void *source, const char *pointer)
+/* A plan may stand inside another's text: pointers are relative to it. */
+static const char *raw_text(void *judge, const char *pointer)
 {
-	return source_raw(source, pointer);
+	const struct judge *j = judge;
+	AUTO_FREE char *place = xasprintf("%s%s", j->prefix, pointer);
+
+	return source_raw(j->source, place);
 }
 
 static bool is_text_list(const json_t *v)
@@ -104,11 +109,21 @@ static void check_supported(const json_t *action, const char *pointer, struct di
 	}
 }
 
-static void check_definitions(const json_t *canonical, struct diags *errors)
+/* A tree of plans is as large as a plan may be. */
+static void check_size(struct judge *j, const json_t *actions, struct diags *errors)
+{
+	j->budget->actions += json_array_size(actions);
+	if (j->depth > 0 && j->budget->actions > PLAN_ACTIONS_MAX)
+		diag_add(errors, "/actions", xstrdup("let plans run fewer others"),
+			 "the plans that run one another have more than %d actions", PLAN_ACTIONS_MAX);
+}
+
+static void check_definitions(struct judge *j, const json_t *canonical, struct diags *errors)
 {
 	json_t *actions = json_object_get(canonical, "actions"), *a;
 	size_t k;
 
+	check_size(j, actions, errors);
 	json_array_foreach(actions, k, a) {
 		const char *id = json_string_value(json_object_get(a, "actionDefinitionId"));
 		AUTO_FREE char *pointer = xasprintf("/actions/%zu", k);
@@ -117,31 +132,33 @@ static void check_definitions(const json_t *canonical, struct diags *errors)
 		json_object_update(inputs, json_object_get(a, "typedInputs"));
 		if (id)
 			definition_check_plan(id, inputs, pointer, errors);
+		if (id && strcmp(id, "plan.run") == 0 && j->budget->actions <= PLAN_ACTIONS_MAX)
+			admit_child(j, a, pointer, errors);
 		check_supported(a, pointer, errors);
 		json_decref(inputs);
 	}
 }
 
-static void check_whole(const json_t *root, enum plan_form form, json_t *by, msec now, struct admitted *out,
+static void check_whole(struct judge *j, const json_t *root, enum plan_form form, struct admitted *out,
 			struct diags *errors)
 {
 	struct diags found = DIAGS_INIT;
 
-	out->canonical = plan_normalize(root, form, now, errors);
+	out->canonical = plan_normalize(root, form, j->now, errors);
 	if (!out->canonical)
 		return;
-	if (by)
-		json_object_set(out->canonical, "submittedBy", by);
-	check_definitions(out->canonical, &found);
+	if (j->by && j->depth == 0)
+		json_object_set(out->canonical, "submittedBy", j->by);
+	check_definitions(j, out->canonical, &found);
 	out->plan = plan_load(out->canonical, &found);
 	if (out->plan)
 		plan_check(out->plan, &found);
 	to_source(root, form, &found, errors);
 }
 
-static void check_root(const struct source *source, json_t *by, msec now, struct admitted *out, struct diags *errors)
+void admit_root(struct judge *j, json_t *root, struct admitted *out, struct diags *errors)
 {
-	enum plan_form form = plan_form_of(source->root, errors);
+	enum plan_form form = plan_form_of(root, errors);
 	const struct schema *schema;
 	bool shaped;
 
@@ -153,27 +170,36 @@ static void check_root(const struct source *source, json_t *by, msec now, struct
 		return;
 	}
 	schema = schema_builtin(plan_form_schema(form));
-	schema_text_fields(schema, source->root, raw_text, (void *)source);
-	shaped = schema_check(schema, source->root, "", errors);
-	if (shaped || whole_enough(source->root, form))
-		check_whole(source->root, form, by, now, out, errors);
+	schema_text_fields(schema, root, raw_text, j);
+	shaped = schema_check(schema, root, "", errors);
+	if (shaped || whole_enough(root, form))
+		check_whole(j, root, form, out, errors);
 }
 
-bool admit_plan(const char *name, const char *text, size_t n, json_t *by, msec now, struct admitted *out,
-		struct diags *errors)
+bool admit_plan_in(const struct plan_catalog *catalog, const char *name, const char *text, size_t n, json_t *by,
+		   msec now, struct admitted *out, struct diags *errors)
 {
+	char none[] = "";
 	struct source source;
+	struct budget budget = {0};
+	struct judge j = {.catalog = catalog, .by = by, .now = now, .source = &source, .prefix = none, .budget = &budget};
 
 	*out = (struct admitted){NULL, NULL};
 	if (!source_parse(source_form_of(name), text, n, &source_plan_limits, &source, errors))
 		return false;
-	check_root(&source, by, now, out, errors);
+	admit_root(&j, source.root, out, errors);
 	source_place_all(&source, errors);
 	source_free(&source);
 	if (errors->n == 0)
 		return true;
 	admitted_free(out);
 	return false;
+}
+
+bool admit_plan(const char *name, const char *text, size_t n, json_t *by, msec now, struct admitted *out,
+		struct diags *errors)
+{
+	return admit_plan_in(NULL, name, text, n, by, now, out, errors);
 }
 
 void admitted_free(struct admitted *a)

@@ -1,16 +1,35 @@
 /*
  * admit.h - from the bytes that somebody dropped to a plan that can run, or to every reason why not.
  *
- * The same code serves the daemon's inbox and `creel validate`; it reads nothing but the bytes it is given.
+ * The same code serves the daemon's inbox and `creel validate`; it reads nothing but the bytes it is given, and the
+ * plans that plan.run actions name, where there is a catalog.
  */
 #ifndef CREEL_STORE_ADMIT_H
 #define CREEL_STORE_ADMIT_H
 
 #include <jansson.h>
 
+#include <stdbool.h>
+
+#include "base/buf.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "model/diag.h"
 #include "model/plan.h"
+
+enum { PLAN_DEPTH_MAX = 8 }; /* of plans that run one another */
+
+/* Where plan.run finds plans by name; store/catalog_plans.h has the one of a spool. */
+struct plan_catalog {
+	/* 1: *text has it, and *file, owned by the caller, says where it stands; 0: there is none; -1: *e. */
+	int (*read)(void *ctx, const char *name, struct buf *text, char **file, struct err *e);
+	/* The names there are: a new array of text. */
+	json_t *(*names)(void *ctx);
+	void *ctx;
+};
+
+/* Could a plan of the catalog have this name ([A-Za-z0-9_][A-Za-z0-9_.-]{0,63})? */
+bool plan_name_is(const char *s);
 
 struct admitted {
 	json_t *canonical; /* plan.json; owned */
@@ -21,6 +40,9 @@ struct admitted {
  * creation time of a plan that gives none.  false: *errors says why, with line and column, in source order. */
 bool admit_plan(const char *name, const char *text, size_t n, json_t *by, msec now, struct admitted *out,
 		struct diags *errors);
+/* The same with a catalog; without one, plans that are named are not looked at. */
+bool admit_plan_in(const struct plan_catalog *catalog, const char *name, const char *text, size_t n, json_t *by,
+		   msec now, struct admitted *out, struct diags *errors);
 void admitted_free(struct admitted *a);
 
 /* The findings as the error file of rejected/ (schemas/rejected.schema.json); a new value. */
