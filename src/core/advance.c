@@ -81,7 +81,8 @@ static bool dependencies_allow(struct exec *x, struct turn *t, uint32_t i)
 		uint32_t d = pa->deps[k];
 
 		if (x->a[d].settled == SETTLED_BLOCKS) {
-			skip_action(x, t, i, x->plan->actions[d].id, "dependency \"%s\" failed", x->plan->actions[d].id);
+			skip_action(x, t, i, x->plan->actions[d].id, "dependency \"%s\" %s", x->plan->actions[d].id,
+				    x->a[d].phase == PH_FAILED ? "failed" : "was skipped");
 			return false;
 		}
 		if (x->a[d].settled == SETTLED_OK)

@@ -61,7 +61,7 @@ enum settled {
 	SETTLED_NOT,
 	SETTLED_OK,      /* completed, or something stands in, or its failure is continued over */
 	SETTLED_SKIPPED, /* dependents are skipped unless they join branches */
-	SETTLED_BLOCKS   /* failed: dependents are skipped */
+	SETTLED_BLOCKS   /* failed, or skipped for a dependency's failure: dependents are skipped */
 };
 
 /* What stands in for the outputs of a failed action. */

@@ -385,6 +385,20 @@ static void overtake(struct exec *x, uint32_t i)
 	}
 }
 
+/* What is skipped for a dependency's failure passes that on: "they and theirs".  Only what another reason passed
+ * over may be one of several branches that join again. */
+static enum settled why_skipped(const struct exec *x, uint32_t i, const struct event *ev)
+{
+	const struct action *pa = &x->plan->actions[i];
+	const char *cause = json_string_value(json_object_get(ev->data, "cause"));
+	uint32_t k;
+
+	for (k = 0; cause && k < pa->ndeps; k++)
+		if (x->a[pa->deps[k]].settled == SETTLED_BLOCKS && strcmp(cause, x->plan->actions[pa->deps[k]].id) == 0)
+			return SETTLED_BLOCKS;
+	return SETTLED_SKIPPED;
+}
+
 static void unsettle(struct exec *x, uint32_t i)
 {
 	const struct action *pa = &x->plan->actions[i];
@@ -558,7 +572,7 @@ static void apply_action(struct exec *x, const struct event *ev)
 		set_record(a, ev->data);
 		a->ended = ev->at;
 		/* Skipping what failed and is settled changes its word, not what already followed from it. */
-		settle(x, i, PH_SKIPPED, was ? (enum settled)a->settled : SETTLED_SKIPPED);
+		settle(x, i, PH_SKIPPED, was ? (enum settled)a->settled : why_skipped(x, i, ev));
 		if (was)
 			reconsider(x);
 		break;
