@@ -257,15 +257,7 @@ static json_t *normalize_actions(const json_t *root, msec now)
 
 json_t *plan_normalize(const json_t *root, enum plan_form form, msec now, struct diags *errors)
 {
-	size_t before = errors->n;
-	json_t *plan;
-
-	plan = form == PLAN_FORM_ACTIONS ? normalize_actions(root, now) : normalize_steps(root, now, errors);
-	if (errors->n > before) {
-		json_decref(plan);
-		return NULL;
-	}
-	return plan;
+	return form == PLAN_FORM_ACTIONS ? normalize_actions(root, now) : normalize_steps(root, now, errors);
 }
 
 char *plan_source_pointer(const json_t *root, enum plan_form form, const char *pointer)

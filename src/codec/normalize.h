@@ -22,7 +22,8 @@ enum plan_form plan_form_of(const json_t *root, struct diags *errors);
 /* The schema of a form's input, for schema_builtin(). */
 const char *plan_form_schema(enum plan_form form);
 
-/* A new canonical plan.  now is metadata.createdAt where the plan has none.  NULL only with findings. */
+/* A new canonical plan.  now is metadata.createdAt where the plan has none.  With findings it is there as well, so that
+ * more can be found; it must not run. */
 json_t *plan_normalize(const json_t *root, enum plan_form form, msec now, struct diags *errors);
 
 /* A pointer into the canonical plan as a pointer into the source that it came from; owned by the caller. */
