@@ -182,7 +182,7 @@ static bool refused(int dir, const char *which, const char *name, const struct b
 static void test_invalid(void **state)
 {
 	(void)state;
-	each_case("invalid", 30, refused);
+	each_case("invalid", 95, refused);
 }
 
 /* ---- plans that are good ---- */
@@ -246,7 +246,7 @@ static bool accepted(int dir, const char *which, const char *name, const struct 
 static void test_valid(void **state)
 {
 	(void)state;
-	each_case("valid", 0, accepted);
+	each_case("valid", 20, accepted);
 }
 
 /* ---- limits, with plans too large to keep as files ---- */
