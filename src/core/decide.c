@@ -65,13 +65,13 @@ void core_begin(struct exec *x, struct turn *t, json_t *accepted)
 }
 
 /* When may it be tried again: the time, or 0 if it may not. */
-static msec retry_time(struct exec *x, struct turn *t, uint32_t i, const json_t *error)
+static msec retry_time(struct exec *x, struct turn *t, uint32_t i, const json_t *error, const json_t *more)
 {
 	const struct action *pa = &x->plan->actions[i];
 	const struct action_state *a = &x->a[i];
-	const char *code = json_string_value(json_object_get(error, "code"));
 	const char *after = json_string_value(json_object_get(error, "retryAfter"));
-	bool temporary = code && strcmp(code, "exit:75") == 0;
+	/* EX_TEMPFAIL says so whatever the action's own error says. */
+	bool temporary = json_integer_value(json_object_get(more, "exitCode")) == 75;
 	msec when, not_before;
 
 	/* Undoing goes on after a stop; nothing else is tried again then. */
@@ -110,7 +110,7 @@ void fail_action(struct exec *x, struct turn *t, uint32_t i, json_t *error, json
 {
 	const struct action *pa = &x->plan->actions[i];
 	json_t *data = more ? more : json_object();
-	msec when = retry ? retry_time(x, t, i, error) : 0;
+	msec when = retry ? retry_time(x, t, i, error, more) : 0;
 	const char *then = when ? "retry" : failure_step(x, i);
 	AUTO_FREE char *message = xstrdup(json_string_value(json_object_get(error, "message")));
 	uint32_t attempt = x->a[i].attempt;

@@ -271,6 +271,13 @@ static int pause_or_resume(struct exec *x, struct turn *t, const struct request 
 	return 0;
 }
 
+/* What a compensation undid has to be done again, and may have to be undone again. */
+static void rearm_undone(struct exec *x, struct turn *t, uint32_t i, json_t *by)
+{
+	rearm(x, t, x->plan->actions[i].compensate, true, "reopened", by, NULL);
+	rearm(x, t, i, true, "undone", by, NULL);
+}
+
 /* What an abort or a cancel kept from running goes back to pending when the execution is opened again. */
 static void rearm_stopped(struct exec *x, struct turn *t, json_t *by)
 {
@@ -284,6 +291,8 @@ static void rearm_stopped(struct exec *x, struct turn *t, json_t *by)
 		    strcmp(json_string_value(cause), "condition") != 0 &&
 		    strcmp(json_string_value(cause), "skipped_by_hand") != 0)
 			rearm(x, t, i, true, "reopened", by, NULL);
+		if (x->a[i].phase == PH_COMPLETED && x->a[i].compensated)
+			rearm_undone(x, t, i, by);
 	}
 }
 

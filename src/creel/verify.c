@@ -126,6 +126,7 @@ static int run_verify(struct cli *c, int argc, char **argv)
 	}
 	if (json)
 		s.list = json_array();
+	status = EXIT_DONE;
 	if (argc > 0) {
 		status = verify_named(c, argc, argv, &s, &total);
 	} else if (verify(&c->spool, NULL, show, &s, &total, &e) < 0) {

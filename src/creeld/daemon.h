@@ -39,6 +39,7 @@ struct config {
 	int log_level;
 	json_t *env;    /* object of text: what every action's environment gets; owned */
 	json_t *queues; /* name -> {concurrency}; owned */
+	json_t *breakers; /* name -> {failures, window_sec, open_sec}; owned */
 	char *secrets_dir; /* where secrets are, beside $CREDENTIALS_DIRECTORY; or NULL */
 	bool drain;
 };
@@ -95,6 +96,7 @@ struct running {
 };
 
 struct flush_job;
+struct breakers;
 
 struct daemon {
 	struct config config;
@@ -102,6 +104,7 @@ struct daemon {
 	struct spool spool;
 	int lock_fd;
 	int epoll, signals, watch_event, flush_event;
+	bool rebooted; /* the machine has been started anew since the last daemon */
 	bool restored; /* the spool is a copy of the one that creeld.lock speaks of */
 
 	VEC(struct live *) lives; /* by slot; NULL where free */
@@ -114,6 +117,7 @@ struct daemon {
 	VEC(uint32_t) parked; /* have actions that wait for a lock or a queue */
 	struct map held;      /* "r:RESOURCE" or "q:QUEUE" -> how many; keys in held_keys */
 	VEC(char *) held_keys;
+	struct breakers *breakers;
 	VEC(uint32_t) stale; /* have a state.json that lags */
 	struct heap timers;
 

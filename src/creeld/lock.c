@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/fs.h"
 
 enum { TRY_MS = 2000, PAUSE_MS = 20 };
@@ -25,7 +26,16 @@ static int refuse(int fd, const struct daemon *d, struct err *e)
 		       d->spool.path);
 }
 
-static void look_at_owner(struct daemon *d, int fd)
+static void read_boot(char out[40])
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+
+	out[0] = '\0';
+	if (fs_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 100, &text, NULL) == 0 && text.len >= 36)
+		snprintf(out, 40, "%.36s", text.p);
+}
+
+static void look_at_owner(struct daemon *d, int fd, const char *boot)
 {
 	unsigned long long dev, ino;
 	char text[256] = "", *at;
@@ -33,13 +43,15 @@ static void look_at_owner(struct daemon *d, int fd)
 
 	if (n <= 0 || !(at = strstr(text, "dev=")) || sscanf(at, "dev=%llu\nino=%llu", &dev, &ino) != 2)
 		return; /* the first daemon of this spool */
+	at = strstr(text, "boot=");
+	d->rebooted = !at || strncmp(at + 5, boot, 36) != 0;
 	d->restored = dev != (unsigned long long)d->spool.dev || ino != (unsigned long long)d->spool.ino;
 }
 
 int lock_take(struct daemon *d, struct err *e)
 {
 	struct timespec pause = {0, PAUSE_MS * 1000000L};
-	char text[256];
+	char text[256], boot[40];
 	int n, waited;
 
 	d->lock_fd = openat(d->spool.fd[SPOOL_ROOT], "creeld.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -52,9 +64,10 @@ int lock_take(struct daemon *d, struct err *e)
 			return refuse(d->lock_fd, d, e);
 		nanosleep(&pause, NULL);
 	}
-	look_at_owner(d, d->lock_fd);
-	n = snprintf(text, sizeof text, "pid=%d\nversion=%s\ndev=%llu\nino=%llu\n", getpid(), CREEL_VERSION,
-		     (unsigned long long)d->spool.dev, (unsigned long long)d->spool.ino);
+	read_boot(boot);
+	look_at_owner(d, d->lock_fd, boot);
+	n = snprintf(text, sizeof text, "pid=%d\nversion=%s\ndev=%llu\nino=%llu\nboot=%s\n", getpid(), CREEL_VERSION,
+		     (unsigned long long)d->spool.dev, (unsigned long long)d->spool.ino, boot);
 	if (ftruncate(d->lock_fd, 0) < 0 || pwrite(d->lock_fd, text, (size_t)n, 0) != n)
 		return err_sys(e, errno, "cannot write creeld.lock");
 	return 0;

@@ -140,7 +140,8 @@ static void recover_attempt(struct daemon *d, struct live *l, uint32_t i)
 		child_ended(d, l, i, a->attempt, -1);
 		break;
 	case ATTEMPT_LOCK_UNUSED:
-		if (attempt_reset(&d->spool, l->exec->id, action, a->attempt, &e) == 0) {
+		/* After a power cut an empty lock proves nothing: the line in it may be what was not flushed. */
+		if (!d->rebooted && attempt_reset(&d->spool, l->exec->id, action, a->attempt, &e) == 0) {
 			perform_start(d, l, i);
 			break;
 		}
@@ -150,7 +151,8 @@ static void recover_attempt(struct daemon *d, struct live *l, uint32_t i)
 		in = live_input(d, l, INPUT_LOST, i);
 		in->attempt = a->attempt;
 		in->reason = e.text[0] ? xstrdup(e.text)
-				       : xstrdup("nobody saw its end: its supervisor was gone when the daemon started");
+				       : xstrdup(d->rebooted ? "the machine was started anew while it may have run"
+							  : "nobody saw its end: its supervisor was gone when the daemon started");
 		break;
 	}
 }
