@@ -146,7 +146,9 @@ static bool refuses(const struct waiting *w, const json_t *event)
 /* The event that answers; NULL if none came in time, and then *taken says whether the file is gone. */
 static json_t *await_answer(struct waiting *w, bool *taken)
 {
-	msec now = clock_mono(), give_up = now + ORDER_ANSWER_MS, gone_at = 0;
+	/* a directory in confirm/by that is new is found by the daemon's next scan only */
+	msec patience = w->o->where == SPOOL_CONFIRM_BY ? 2 * ORDER_ANSWER_MS : ORDER_ANSWER_MS;
+	msec now = clock_mono(), give_up = now + patience, gone_at = 0;
 	json_t *event;
 
 	*taken = false;
