@@ -1,0 +1,164 @@
+#!/usr/bin/env bats
+# What survives: crashes, damage, copies (design section 2).
+
+load helpers
+
+setup() { spool_setup; }
+teardown() {
+	if [ -d "$T/small" ]; then
+		rm -f "$T"/small/fill "$T"/small/inode.*
+		touch "$T/gates/all"
+		[ -z "$DAEMON" ] || daemon_crash
+		end_leftovers
+		umount -l "$T/small" 2>/dev/null || :
+		S=$T/none
+	fi
+	spool_teardown
+}
+
+# An execution that has three commits and waits for a person; its id.
+waiting_execution() {
+	drop "${1:-waits}.yaml" <<-E
+	name: ${1:-waits}
+	actions:
+	- {id: a, actionDefinitionId: shell.run, inputs: {script: 'echo a >> $T/ran; echo n=1 > "\$CREEL_OUTPUT"'}}
+	- id: b
+	  actionDefinitionId: shell.run
+	  dependencies: [a]
+	  inputs: {script: 'echo b\$N >> $T/ran', env: {N: "\${a.output.n}"}}
+	  userConfirmation: {required: true, title: Go on?, message: with b}
+	E
+	drain
+	[ "$status" -eq 2 ]
+}
+
+last_commit() {
+	ls "$(where "$1")"/journal/*.json | tail -1
+}
+
+verify() {
+	[ ! -x "$BIN/creel" ] || "$BIN/creel" --spool "$S" verify "$@"
+}
+
+@test "EDGE-5: a last commit that was torn, and that nothing shows to have taken effect, is set aside and decided again" {
+	waiting_execution
+	id=$(id_of waits)
+	last=$(last_commit)
+	# As a power cut leaves it: the file is cut, and nothing that followed from it is there.
+	chmod u+w "$last"
+	truncate -s 40 "$last"
+	rm "$S/confirm/$id.b.request.json" "$(where)/state.json"
+	grep -v '"seq":2' "$S"/events/*.jsonl > "$T/events" || :
+	cp "$T/events" "$(ls "$S"/events/*.jsonl)"
+	drain
+	[ "$status" -eq 2 ]
+	[ -e "$last.torn" ]
+	[ -z "$(ls "$S/quarantine")" ]
+	[ "$(cat "$T/ran")" = a ]
+	say "confirm/$id.b.approve"
+	drain
+	[ "$status" -eq 0 ]
+	[ "$(cat "$T/ran")" = "$(printf 'a\nb1')" ]
+	verify
+}
+
+@test "EDGE-5: a torn last commit that took effect puts this execution in quarantine, and no other" {
+	waiting_execution waits
+	waiting_execution other
+	id=$(id_of waits)
+	chmod u+w "$(last_commit waits)"
+	truncate -s 40 "$(last_commit waits)"
+	say "confirm/$(id_of other).b.approve"
+	drain
+	[ "$(jq -r .category "$S/quarantine/$id.reason.json")" = state_inconsistent ]
+	jq -r .reason "$S/quarantine/$id.reason.json" | grep -q "took effect"
+	[ -d "$S/quarantine/$id/" ]
+	[ ! -e "$S/active/$id" ]
+	grep -q '"type":"execution.quarantined"' "$S"/events/*.jsonl
+	[ "$(jq -r .status "$(where other)/state.json")" = completed ]
+}
+
+@test "EDGE-5: a history that was altered, reordered or cut in the middle shows" {
+	waiting_execution
+	id=$(id_of waits)
+	first=$(where)/journal/00000001.json
+	chmod u+w "$first"
+	sed -i 's/"name":"waits"/"name":"waitz"/' "$first"
+	if [ -x "$BIN/creel" ]; then
+		status=0
+		verify > "$T/said" || status=$?
+		[ "$status" -eq 1 ]
+		grep -q "does not follow what is before it" "$T/said"
+	fi
+	drain
+	jq -r .reason "$S/quarantine/$id.reason.json" | grep -q "history was changed"
+	[ "$(cat "$T/ran")" = a ]
+}
+
+@test "S0-STATELESS: a copy of a spool at work goes on elsewhere from its last whole commits" {
+	command -v rsync >/dev/null
+	jq -n --arg gate "$(gate go)" --arg ran "$T/ran" '{name: "chain", actions: [range(12) | {id: "a\(.)", actionDefinitionId: "shell.run",
+		dependencies: (if . > 0 then ["a\(. - 1)"] else [] end),
+		inputs: {script: (if . == 6 then $gate + "; echo 6 >> \($ran)" else "echo \(.) >> \($ran)" end)}}]}' | drop chain.json
+	daemon_start
+	wait_until sh -c "test -s '$S'/executions/*/*/actions/a6/1/lock"
+	rsync -a "$S/" "$T/copy/"
+	daemon_stop
+	touch "$T/gates/go"
+	original=$S
+	S=$T/copy
+	drain
+	[ "$status" -eq 0 ]
+	[ -z "$(ls "$S/quarantine")" ]
+	grep -q "copy of one from elsewhere" "$T/log"
+	is_state .status completed
+	# What had completed before the copy was taken is not done again; the attempt that ran is lost in the copy, and
+	# reported, and done again.
+	[ "$(events '[.[] | select(.type == "action.lost") | .action] | join(" ")')" = a6 ]
+	verify
+	S=$original
+	drain
+	is_state .status completed
+}
+
+@test "EDGE-5: kill -9 of the daemon again and again: everything is done, nothing that completed is done twice" {
+	jq -n --arg ran "$T/ran" '{name: "killed", maxConcurrency: 2, actions: [range(40) | {id: "a\(.)", actionDefinitionId: "shell.run",
+		dependencies: (if . > 2 then ["a\(. - 3)"] else [] end), inputs: {script: "echo \(.) >> \($ran)"}}]}' | drop killed.json
+	for n in 3 8 14 21 29 36; do
+		daemon_start
+		wait_until sh -c "test \$(cat '$S'/executions/*/*/journal/*.json 2>/dev/null | grep -o action.completed | wc -l) -ge $n"
+		daemon_crash
+	done
+	drain
+	[ "$status" -eq 0 ]
+	[ "$(sort -n "$T/ran" | uniq | wc -l)" -eq 40 ]
+	# Only the daemon died: its supervisors went on and were adopted, so nothing was lost or done twice.
+	[ "$(wc -l < "$T/ran")" -eq 40 ]
+	[ "$(events '[.[] | select(.type == "action.completed") | .action] | length')" -eq 40 ]
+	# No event is missing in events/; after a crash one may stand there twice.
+	events '.[] | "\(.seq) \(.type) \(.action // "")"' | sort -u > "$T/journal"
+	cat "$S"/events/*.jsonl | jq -r '"\(.seq) \(.type) \(.action // "")"' | sort -u > "$T/told"
+	diff "$T/journal" "$T/told"
+	verify
+}
+
+@test "EDGE-5: a full disk stops the starts, is reported, and work goes on when there is room" {
+	[ "$(id -u)" -eq 0 ] || skip "mounts need root"
+	mkdir "$T/small"
+	mount -t tmpfs -o size=2m,nr_inodes=400 none "$T/small" || skip "tmpfs cannot be mounted here"
+	S=$T/small/spool
+	spool_new "$S"
+	jq -n --arg gate "$(gate go)" '{name: "full", actions: [{id: "a", actionDefinitionId: "shell.run", inputs: {script: $gate}},
+		{id: "b", actionDefinitionId: "command", dependencies: ["a"], inputs: {command: "true"}}]}' | drop full.json
+	daemon_start
+	wait_until sh -c "test -s '$S'/executions/*/*/actions/a/1/lock"
+	dd if=/dev/zero of="$T/small/fill" bs=64k 2>/dev/null || :
+	n=0
+	while touch "$T/small/inode.$n" 2>/dev/null; do n=$((n + 1)); done
+	open_gate go
+	wait_until grep -q "No space left on device" "$T/serving"
+	rm "$T"/small/fill "$T"/small/inode.*
+	wait_until is_state .status completed
+	daemon_stop
+	[ -z "$(ls "$S/quarantine")" ]
+}
