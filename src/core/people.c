@@ -11,6 +11,8 @@
 #include "core/decide_impl.h"
 #include "model/error.h"
 
+enum { CLOCK_TICK_MS = 10 };
+
 static const struct {
 	const char *kind;
 	const char *choices[5];
@@ -220,7 +222,8 @@ int core_decision(struct exec *x, struct turn *t, const struct request *r, struc
 	}
 	if (!is_choice(a->kind, r->verb))
 		return err_set(e, EINVAL, "\"%s\" is not a decision for \"%s\": see its request in confirm/", r->verb, id);
-	if (r->changed < a->requested)
+	/* A file's time comes from a coarser clock than ours and may lag by a tick. */
+	if (r->changed + CLOCK_TICK_MS < a->requested)
 		return err_set(e, ETIME, "the decision is older than request %u, which it cannot have meant", a->number);
 	if (a->deadline && r->changed >= a->deadline)
 		return err_set(e, ETIME, "the decision came after the deadline");

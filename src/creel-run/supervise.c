@@ -65,12 +65,17 @@ static int arrange_descriptors(struct err *e)
 static int watch_signals(struct err *e)
 {
 	struct sigaction by_default = {.sa_handler = SIG_DFL};
+	const unsigned long kernel_default[4] = {0}; /* struct sigaction as the kernel has it, all zero: SIG_DFL */
 	sigset_t set;
 
 	/* A parent's ignored SIGCHLD would lose every exit status; and the action starts with defaults, too. */
 	for (int sig = 1; sig < NSIG; sig++)
 		if (sig != SIGKILL && sig != SIGSTOP)
 			sigaction(sig, &by_default, NULL);
+	/* glibc keeps two signals to itself and posix_spawn leaves them ignored in whatever it starts: it does not let
+	 * us say so through sigaction, the kernel does. */
+	for (int sig = 32; sig <= 33; sig++)
+		syscall(SYS_rt_sigaction, sig, &kernel_default, NULL, sizeof(unsigned long));
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);

@@ -5,6 +5,7 @@
  * turns each event into a bit "look there" and wakes the loop.  Events are hints: a lost one costs time until the
  * next scan, an overflow asks for a scan of everything.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <inotifytools/inotify.h>
 #include <inotifytools/inotifytools.h>
@@ -21,6 +22,7 @@
 
 static const enum spool_dir watched[] = {SPOOL_INBOX, SPOOL_CONFIRM, SPOOL_CONTROL, SPOOL_RESULTS, SPOOL_CONFIRM_BY};
 
+enum { EVENTS = IN_CLOSE_WRITE | IN_MOVED_TO | IN_ATTRIB };
 enum { WATCHED = sizeof watched / sizeof *watched };
 
 static struct {
@@ -54,12 +56,40 @@ static unsigned bits_of(const struct inotify_event *ev)
 	return 1u << SPOOL_CONFIRM_BY; /* a person's own directory */
 }
 
+/* A person's own directory below confirm/by has appeared: decisions in it are seen at once, too. */
+static void follow_person(const struct inotify_event *ev)
+{
+	const char *path = ev->mask & IN_ISDIR ? inotifytools_filename_from_wd(ev->wd) : NULL;
+	AUTO_FREE char *below = path ? xasprintf("%s%s/", path, ev->name) : NULL;
+
+	if (below && !inotifytools_watch_file(below, EVENTS))
+		log_warn("cannot watch %s (%s): it is scanned every few seconds instead", below,
+			 strerror(inotifytools_error()));
+}
+
+static void follow_all(const char *by)
+{
+	DIR *handle = opendir(by);
+	struct dirent *entry;
+
+	while (handle && (entry = readdir(handle))) {
+		AUTO_FREE char *below = xasprintf("%s%s/", by, entry->d_name);
+
+		if (entry->d_name[0] != '.')
+			inotifytools_watch_file(below, EVENTS);
+	}
+	if (handle)
+		closedir(handle);
+}
+
 static void *run(void *unused)
 {
 	(void)unused;
 	for (;;) {
 		struct inotify_event *ev = inotifytools_next_event(-1);
 
+		if (ev && (ev->mask & IN_CREATE))
+			follow_person(ev);
 		if (ev)
 			tell(bits_of(ev));
 		else if (inotifytools_error() != EINTR)
@@ -89,10 +119,11 @@ int watch_start(struct daemon *d, struct err *e)
 	}
 	for (k = 0; k < WATCHED; k++) {
 		watch.paths[k] = xasprintf("%s/%s/", d->spool.path, spool_dir_name(watched[k]));
-		if (!inotifytools_watch_file(watch.paths[k], IN_CLOSE_WRITE | IN_MOVED_TO | IN_ATTRIB))
+		if (!inotifytools_watch_file(watch.paths[k], watched[k] == SPOOL_CONFIRM_BY ? EVENTS | IN_CREATE : EVENTS))
 			log_warn("cannot watch %s (%s): it is scanned every few seconds instead", watch.paths[k],
 				 strerror(inotifytools_error()));
 	}
+	follow_all(watch.paths[WATCHED - 1]);
 	r = pthread_create(&thread, NULL, run, NULL);
 	if (r)
 		return err_sys(e, r, "cannot start the watcher");

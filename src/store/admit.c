@@ -71,6 +71,36 @@ static bool is_complained_of(const struct diags *d, size_t n, const char *pointe
 	return false;
 }
 
+struct raw_below {
+	void *judge;
+	const char *base;
+};
+
+static const char *raw_text_below(void *ctx, const char *pointer)
+{
+	struct raw_below *r = ctx;
+	AUTO_FREE char *whole = xasprintf("%s%s", r->base, pointer);
+
+	return raw_text(r->judge, whole);
+}
+
+/* Where a definition wants text, its inputs take any scalar as it was written: `command: true`. */
+static void inputs_as_text(void *judge, json_t *root)
+{
+	json_t *list = json_object_get(root, "actions"), *a;
+	size_t k;
+
+	json_array_foreach(list, k, a) {
+		const char *id = json_string_value(json_object_get(a, "actionDefinitionId"));
+		const struct definition *d = id ? definition_find(id) : NULL;
+		AUTO_FREE char *base = xasprintf("/actions/%zu/inputs", k);
+		struct raw_below below = {judge, base};
+
+		if (d && json_object_get(a, "inputs"))
+			schema_text_fields(schema_builtin(d->schema), json_object_get(a, "inputs"), raw_text_below, &below);
+	}
+}
+
 /* Findings about the canonical plan, as findings about the source.  Where the shape of a value is wrong already,
  * what its content seems to say is beside the point. */
 static void to_source(const json_t *root, enum plan_form form, struct diags *from, struct diags *to)
@@ -171,6 +201,8 @@ void admit_root(struct judge *j, json_t *root, struct admitted *out, struct diag
 	}
 	schema = schema_builtin(plan_form_schema(form));
 	schema_text_fields(schema, root, raw_text, j);
+	if (form == PLAN_FORM_ACTIONS)
+		inputs_as_text(j, root);
 	shaped = schema_check(schema, root, "", errors);
 	if (shaped || whole_enough(root, form))
 		check_whole(j, root, form, out, errors);
