@@ -174,7 +174,7 @@ static void decisions_that_do_not_count(void **state)
 	assert_string_equal(decides(&s, "raj", "retry", "a"), "\"retry\" is not a decision for \"a\": see its request in confirm/");
 	assert_string_equal(decides(&s, "raj", "skip", "a"), "\"skip\" is not a decision for \"a\": see its request in confirm/");
 	r = request_by(&s, "a", "approve", "raj");
-	r.changed = NOON - 1; /* early: before the request */
+	r.changed = NOON - 11; /* early: before the request */
 	assert_non_null(strstr(decides_about(&s, &r), "older than request 1"));
 	r.changed = NOON + 1000; /* late */
 	assert_non_null(strstr(decides_about(&s, &r), "after the deadline"));
