@@ -94,8 +94,8 @@ static void failing_before_the_start_obeys_the_policy(void **state)
 	static const char *const before[] = {
 	    "inputs: {command: x}, condition: {if: '${z.output.no}', then: execute, else: fail}",
 	    "inputs: {command: x, args: ['${z.output.missing}']}",
-	    "inputs: {command: x}, when: z.output.word, retryPolicy: {maxAttempts: 3, initialDelay: 0, maxDelay: 0, "
-	    "backoffMultiplier: 1, retryableErrors: [validation_failed], jitter: false}",
+	    ("inputs: {command: x}, when: z.output.word, retryPolicy: {maxAttempts: 3, initialDelay: 0, maxDelay: 0, "
+	    "backoffMultiplier: 1, retryableErrors: [validation_failed], jitter: false}"),
 	    "inputs: {command: x}, when: z.output.word",
 	};
 	size_t k, w;
