@@ -67,13 +67,16 @@ static bool chance(uint32_t percent)
 
 /* ---- plans ---- */
 
+/* Dice are thrown one a statement: the order in which arguments are evaluated is the compiler's. */
 static void random_retry(struct buf *b)
 {
+	uint32_t attempts = 1 + below(4), first = below(500), most = below(2000), factor = 1 + below(3);
+	bool timeouts = chance(50), jitter = chance(50);
+
 	buf_printf(b,
 		   ",\"retryPolicy\":{\"maxAttempts\":%u,\"initialDelay\":%u,\"maxDelay\":%u,\"backoffMultiplier\":%u,"
 		   "\"retryableErrors\":[\"api_unexpected_status\"%s],\"jitter\":%s}",
-		   1 + below(4), below(500), below(2000), 1 + below(3), chance(50) ? ",\"network_timeout\"" : "",
-		   chance(50) ? "true" : "false");
+		   attempts, first, most, factor, timeouts ? ",\"network_timeout\"" : "", jitter ? "true" : "false");
 }
 
 /* Something upstream of i to look at, mostly a direct dependency; -1: nothing. */
@@ -138,9 +141,12 @@ static void random_action(struct buf *b, uint32_t i, uint32_t n, uint32_t densit
 	random_handling(b, i, n);
 	if (chance(40))
 		random_retry(b);
-	if (chance(15))
+	if (chance(15)) {
+		uint32_t timeout = chance(50) ? 0 : 500 + below(5000), quorum = 1 + below(2);
+
 		buf_printf(b, ",\"userConfirmation\":{\"required\":true,\"title\":\"t\",\"message\":\"m\",\"timeout\":%u,\"quorum\":%u}",
-			   chance(50) ? 0 : 500 + below(5000), 1 + below(2));
+			   timeout, quorum);
+	}
 	if (chance(6)) {
 		uint32_t items = below(ITEMS_MAX + 1);
 
@@ -148,9 +154,12 @@ static void random_action(struct buf *b, uint32_t i, uint32_t n, uint32_t densit
 		for (k = 0; k < items; k++)
 			buf_printf(b, "%s%u", k ? "," : "", k);
 		buf_printf(b, "],\"width\":%u}", 1 + below(3));
-	} else if (chance(8))
-		buf_printf(b, ",\"loop\":{\"until\":\"a%u.output.n > 6\",\"backTo\":\"a%d\",\"maxIterations\":%u}", i,
-			   chance(50) || !ndeps ? (int)i : upstream_of(deps, ndeps), 1 + below(3));
+	} else if (chance(8)) {
+		int back = chance(50) || !ndeps ? (int)i : upstream_of(deps, ndeps);
+
+		buf_printf(b, ",\"loop\":{\"until\":\"a%u.output.n > 6\",\"backTo\":\"a%d\",\"maxIterations\":%u}", i, back,
+			   1 + below(3));
+	}
 	if (chance(30))
 		buf_printf(b, ",\"onLost\":\"%s\"", lost[below(3)]);
 	if (chance(10))
@@ -721,8 +730,9 @@ static uint32_t any_in(const struct walk *k, enum phase p)
 
 static void random_result(struct walk *k, uint32_t i, uint32_t good)
 {
-	struct attempt_result r = {.outcome = ATTEMPT_EXITED, .started = k->t.now - below(100), .finished = k->t.now};
-	json_t *output = chance(80) ? json_pack("{s:i, s:b}", "n", (int)below(10), "flag", (int)below(2)) : NULL;
+	struct attempt_result r = {.outcome = ATTEMPT_EXITED, .started = k->t.now - 50, .finished = k->t.now};
+	int n = (int)below(10), flag = (int)below(2);
+	json_t *output = chance(80) ? json_pack("{s:i, s:b}", "n", n, "flag", flag) : NULL;
 	json_t *error = NULL;
 
 	r.output = output;
@@ -763,7 +773,7 @@ static void random_result(struct walk *k, uint32_t i, uint32_t good)
 static void random_request(struct walk *k, bool decision, const char *verb, uint32_t i)
 {
 	static const char *const users[] = {"ana", "raj", "kim"};
-	struct request r = {.verb = verb, .action = i, .user = users[below(3)], .changed = k->t.now, .reason = chance(30) ? "so" : NULL};
+	struct request r = {.verb = verb, .action = i, .user = users[below(3)], .changed = k->t.now};
 	json_t *by = json_pack("{s:i, s:s}", "uid", 7, "user", r.user);
 	json_t *inputs = chance(20) && i != NO_ACTION ? json_pack("{s:[s]}", "args", "changed") : NULL;
 	size_t before = k->out.n;
@@ -772,6 +782,7 @@ static void random_request(struct walk *k, bool decision, const char *verb, uint
 
 	r.by = by;
 	r.inputs = inputs;
+	r.reason = chance(30) ? "so" : NULL;
 	done = decision ? core_decision(k->x, &k->t, &r, &e) : core_control(k->x, &k->t, &r, &e);
 	if (loud)
 		fprintf(stderr, "  %s %s: %s\n", verb, i == NO_ACTION ? "" : k->p->actions[i].id, done == 0 ? "ok" : e.text);
