@@ -1,35 +1,19 @@
 #include "creel/attend.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "creel/attend_impl.h"
 #include "creel/common.h"
-#include "creel/describe.h"
 #include "creel/execution.h"
 #include "creel/ids.h"
 #include "creel/json.h"
-#include "creel/live.h"
-#include "creel/show_text.h"
-#include "creel/watch.h"
 
 enum { DAEMON_LOOK_MS = 2000, END_GRACE_MS = 10000 };
-
-struct session {
-	struct cli *c;
-	struct attendee *a;
-	size_t n;
-	const struct attend_options *o;
-	struct term term; /* stderr */
-	struct live_block live;
-	struct watch watch;
-	bool showing;     /* events are printed: not while history is read that nobody asked for */
-	msec next_look;   /* monotonic: at the daemon */
-	bool daemon_gone; /* it was said */
-};
 
 struct attendee *attendees_new(size_t n)
 {
@@ -56,130 +40,6 @@ json_t *attendees_json(const struct attendee *a, size_t n)
 	return list;
 }
 
-/* ---- saying things ---- */
-
-static bool plain(const struct session *s)
-{
-	return !s->term.tty && !s->o->quiet;
-}
-
-/* The start of a line about one of several executions. */
-static void put_whose(struct buf *b, const struct session *s, const struct attendee *a)
-{
-	if (s->n > 1)
-		buf_printf(b, "%s  ", id_short(a->id));
-}
-
-static void say_event(struct session *s, const struct attendee *a, const json_t *event)
-{
-	AUTO_BUF struct buf b = BUF_INIT;
-
-	if (!plain(s) || !s->showing)
-		return;
-	put_whose(&b, s, a);
-	describe(&b, &s->term, event);
-	buf_putc(&b, '\n');
-	put_out(&b, stderr);
-}
-
-/* How to answer what an execution asks. */
-static void say_requests(struct session *s, const struct attendee *a)
-{
-	AUTO_BUF struct buf b = BUF_INIT;
-	json_t *requests = execution_requests(s->c, a->id), *r;
-	size_t k;
-
-	json_array_foreach(requests, k, r) {
-		json_t *commands = json_object_get(r, "commands"), *choice;
-		size_t i;
-
-		put_whose(&b, s, a);
-		put_tone(&b, &s->term, TONE_WARN, "waits for you: ");
-		put_safe(&b, json_text_or_empty(r, "title"));
-		buf_putc(&b, '\n');
-		json_array_foreach(json_object_get(r, "choices"), i, choice) {
-			const char *command = json_text(commands, json_string_value(choice) ? json_string_value(choice) : "");
-
-			if (!command)
-				continue;
-			buf_puts(&b, "  ");
-			put_safe(&b, command);
-			buf_putc(&b, '\n');
-		}
-	}
-	json_decref(requests);
-	put_out(&b, stderr);
-}
-
-static void say_failures(struct buf *b, const struct attendee *a)
-{
-	const struct progress *p = &a->progress;
-	uint32_t i, said = 0;
-
-	for (i = 0; i < p->n && said < 5; i++) {
-		const struct step *step = &p->steps[i];
-
-		if (step->status != STEP_FAILED)
-			continue;
-		buf_puts(b, "  ");
-		put_safe(b, step->id);
-		buf_printf(b, ": %s\n", step->note ? step->note : "failed");
-		if (step->attempt) {
-			buf_printf(b, "    creel log %s ", id_short(a->id));
-			put_safe(b, step->id);
-			buf_puts(b, "   shows what it wrote\n");
-		}
-		said++;
-	}
-	if (p->count[STEP_FAILED] > said)
-		buf_printf(b, "  … and %u more failed\n", p->count[STEP_FAILED] - said);
-}
-
-/* Most often an execution's error is that of an action, which is listed anyway. */
-static bool is_a_steps(const struct progress *p, const char *error)
-{
-	uint32_t i;
-
-	for (i = 0; i < p->n; i++)
-		if (p->steps[i].status == STEP_FAILED && p->steps[i].note && strcmp(p->steps[i].note, error) == 0)
-			return true;
-	return false;
-}
-
-/* One last word about an execution, unless all is well and the block on the screen says so. */
-static void say_result(struct session *s, const struct attendee *a)
-{
-	AUTO_BUF struct buf b = BUF_INIT;
-	const struct progress *p = &a->progress;
-	const char *result = a->result ? a->result : "running";
-
-	if (s->o->quiet && a->status == EXIT_DONE)
-		return;
-	if (strcmp(result, "waiting") == 0) {
-		if (!a->asked)
-			say_requests(s, a);
-		return;
-	}
-	if (a->status == EXIT_DONE && s->term.tty)
-		return;
-	put_whose(&b, s, a);
-	put_tone(&b, &s->term, tone_of_status(result), a->result ? result : "not over yet");
-	buf_puts(&b, ": ");
-	put_safe(&b, p->name ? p->name : "");
-	if (p->started && p->ended >= p->started) {
-		buf_puts(&b, ", after ");
-		put_duration(&b, p->ended - p->started);
-	}
-	buf_putc(&b, '\n');
-	if (a->status != EXIT_DONE && p->error && !is_a_steps(p, p->error))
-		buf_printf(&b, "  %s\n", p->error);
-	if (a->status == EXIT_NO)
-		say_failures(&b, a);
-	if (!a->result)
-		buf_printf(&b, "  it goes on; \"creel wait %s\" waits again\n", id_short(a->id));
-	put_out(&b, stderr);
-}
-
 /* ---- reading ---- */
 
 static void set_over(struct attendee *a, int status, const char *result)
@@ -202,7 +62,7 @@ static void read_commits(struct session *s, struct attendee *a)
 		clock_parse(json_text_or_empty(commit, "at"), &at);
 		json_array_foreach(json_object_get(commit, "events"), k, event) {
 			progress_apply(&a->progress, event, at);
-			say_event(s, a, event);
+			attend_say_event(s, a, event);
 		}
 		json_decref(commit);
 	}
@@ -229,21 +89,38 @@ static void await_end(struct session *s, struct attendee *a)
 		set_over(a, EXIT_NO, a->progress.outcome);
 }
 
-/* All that is left waits for people; only the daemon's own fold can tell. */
-static bool waits_for_people(struct session *s, const struct attendee *a)
+/* state.json, if it was replaced since the last look: with many actions it is large. */
+static void look_at_state(struct session *s, struct attendee *a)
 {
-	const struct progress *p = &a->progress;
+	char dir[SPOOL_PATH_MAX];
+	AUTO_FREE char *path = NULL;
+	struct stat st;
 	json_t *state;
 	struct err e;
-	bool waits;
 
-	if (p->count[STEP_ASKING] == 0 || p->count[STEP_RUNNING] > 0 || p->count[STEP_BACKOFF] > 0)
-		return false;
+	spool_execution_path(a->id, dir);
+	path = xasprintf("%s/state.json", dir);
+	if (fstatat(s->c->spool.fd[SPOOL_ROOT], path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    (st.st_ino == a->state_ino && st.st_mtim.tv_sec == a->state_time.tv_sec &&
+	     st.st_mtim.tv_nsec == a->state_time.tv_nsec))
+		return;
 	state = execution_state(s->c, a->id, &e);
-	waits = strcmp(json_text_or_empty(state, "status"), "paused_for_confirmation") == 0 &&
-		json_number(state, "seq") >= (long long)a->seq;
+	if (!state)
+		return;
+	a->state_ino = st.st_ino;
+	a->state_time = st.st_mtim;
+	a->state_seq = json_number(state, "seq");
+	a->state_waits = strcmp(json_text_or_empty(state, "status"), "paused_for_confirmation") == 0;
 	json_decref(state);
-	return waits;
+}
+
+/* All that is left waits for people; only the daemon's own fold can tell. */
+static bool waits_for_people(struct session *s, struct attendee *a)
+{
+	if (a->progress.count[STEP_ASKING] == 0)
+		return false;
+	look_at_state(s, a);
+	return a->state_waits && a->state_seq >= (long long)a->seq;
 }
 
 static void look_at(struct session *s, struct attendee *a)
@@ -269,7 +146,7 @@ static void look_at(struct session *s, struct attendee *a)
 		set_over(a, EXIT_OPEN, "waiting");
 	} else if (!a->asked) {
 		if (!s->term.tty)
-			say_requests(s, a);
+			attend_say_requests(s, a);
 		a->asked = true;
 	}
 }
@@ -391,7 +268,7 @@ int attend(struct cli *c, struct attendee *a, size_t n, const struct attend_opti
 	draw(&s);
 	live_end(&s.live);
 	for (k = 0; k < n; k++)
-		say_result(&s, &a[k]);
+		attend_say_result(&s, &a[k]);
 	watch_close(&s.watch);
 	return status_of_all(&s);
 }

@@ -8,6 +8,8 @@
 #ifndef CREEL_CREEL_ATTEND_H
 #define CREEL_CREEL_ATTEND_H
 
+#include <sys/stat.h>
+
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "creel/progress.h"
@@ -20,6 +22,11 @@ struct attendee {
 	bool over;          /* and `status` says how */
 	int status;         /* an exit status */
 	bool asked;         /* what it waits for was said */
+	/* of the state.json that was read last: whether all that is left waits for people */
+	ino_t state_ino;
+	struct timespec state_time;
+	long long state_seq;
+	bool state_waits;
 	const char *result; /* completed, failed, cancelled, quarantined, waiting, damaged; NULL: not over */
 };
 

@@ -38,7 +38,7 @@ static const char *status_of(struct cli *c, const struct row *r)
 	if (id_is_quarantined(c, r->id))
 		return "quarantined";
 	if (!status) /* accepted a moment ago */
-		return "pending";
+		return "initializing";
 	return status;
 }
 
@@ -86,6 +86,8 @@ static const char *short_status(const struct row *r)
 {
 	if (strcmp(r->status, "paused_for_confirmation") == 0)
 		return "asking";
+	if (strcmp(r->status, "initializing") == 0)
+		return "pending";
 	if (strcmp(r->status, "running") == 0 && json_is_true(json_object_get(r->state, "paused")))
 		return "paused";
 	return r->status;
@@ -205,8 +207,8 @@ static int list(struct listing *l)
 
 static int check_status(const char *status)
 {
-	static const char *const known[] = {"pending", "running", "paused_for_confirmation", "completed", "failed",
-					    "cancelled", "asking", "paused", "quarantined"};
+	static const char *const known[] = {"initializing", "pending", "running", "paused_for_confirmation", "completed",
+					    "failed", "cancelled", "asking", "paused", "quarantined"};
 	const char *near;
 	size_t k;
 
@@ -249,9 +251,9 @@ const struct verb verb_ls = {
     "\n"
     "  -a, --active       only those that are not over\n"
     "  -f, --finished     only those that are\n"
-    "  -s, --status S     only those that are pending, running, paused,\n"
-    "                     paused_for_confirmation (or asking), completed, failed,\n"
-    "                     cancelled or quarantined\n"
+    "  -s, --status S     only those that are pending (initializing), running,\n"
+    "                     paused, paused_for_confirmation (or asking), completed,\n"
+    "                     failed, cancelled or quarantined\n"
     "  -n, --number N     at most N (20); --all: without limit\n"
     "  --json             an array of {id, name, status, active, paused, startedAt,\n"
     "                     completedAt, durationMs, actions: {total, completed,\n"
