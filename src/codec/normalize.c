@@ -162,8 +162,8 @@ static json_t *normalize_action(const json_t *from)
 {
 	static const char *const same[] = {
 	    "condition", "userConfirmation", "name", "description", "tags", "timeoutMs", "totalTimeoutMs", "retryPolicy",
-	    "when", "skipIf", "onFailure", "critical", "onLost", "resources", "provides", "consumes", "queue", "stage",
-	    "priority", "forEach", "loop", "compensate", "cache", NULL};
+	    "when", "skipIf", "onFailure", "critical", "onLost", "resources", "provides", "consumes", "queue", "breaker",
+	    "stage", "priority", "forEach", "loop", "compensate", "cache", NULL};
 	json_t *to = json_object(), *deps = json_object_get(from, "dependencies");
 	const char *const *k;
 

@@ -71,6 +71,20 @@ static void put_failure(json_t *to, const json_t *step, const char *pointer, str
 		put(to, "onFailure", json_string(policy));
 }
 
+static void put_breaker(json_t *to, json_t *breaker)
+{
+	json_t *o;
+
+	if (!json_is_object(breaker)) {
+		put(to, "breaker", json_incref(breaker));
+		return;
+	}
+	o = json_object();
+	copy(o, breaker, "name");
+	copy_as(o, "onOpen", breaker, "on_open");
+	put(to, "breaker", o);
+}
+
 /* A PowerShell script with named arguments becomes a command of pwsh. */
 static json_t *powershell_inputs(const json_t *def)
 {
@@ -167,6 +181,7 @@ static json_t *normalize_step(const json_t *step, const json_t *globals, const c
 	put_retries(to, step);
 	for (k = 0; k < sizeof same / sizeof *same; k++)
 		copy_as(to, same[k].to, step, same[k].from);
+	put_breaker(to, json_object_get(step, "breaker"));
 	copy_extensions(to, step);
 	return to;
 }

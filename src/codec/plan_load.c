@@ -255,6 +255,15 @@ static void load_child_plan(struct action *a, const json_t *from)
 	a->no_supervisor = true;
 }
 
+/* A name, or {name, onOpen}. */
+static void load_breaker(struct action *a, const json_t *breaker)
+{
+	const char *on_open = text(breaker, "onOpen");
+
+	a->breaker = json_is_object(breaker) ? text_copy(breaker, "name") : xstrdup_opt(json_string_value(breaker));
+	a->breaker_fails = on_open && strcmp(on_open, "fail") == 0;
+}
+
 static void load_action(struct plan *p, uint32_t i, const json_t *from, struct diags *errors)
 {
 	json_t *handling = json_object_get(from, "errorHandling");
@@ -280,6 +289,7 @@ static void load_action(struct plan *p, uint32_t i, const json_t *from, struct d
 	a->critical = json_is_true(json_object_get(from, "critical"));
 	a->priority = (int)json_integer_value(json_object_get(from, "priority"));
 	a->queue = text_copy(from, "queue");
+	load_breaker(a, json_object_get(from, "breaker"));
 	a->resources = texts(json_object_get(from, "resources"), &a->nresources);
 	a->provides = texts(json_object_get(from, "provides"), &a->nprovides);
 	a->consumes = texts(json_object_get(from, "consumes"), &a->nconsumes);

@@ -61,6 +61,7 @@ static void take(struct config *c, const json_t *root)
 			c->log_level = k;
 	c->env = json_incref(json_object_get(root, "env"));
 	c->queues = json_incref(json_object_get(root, "queues"));
+	c->breakers = json_incref(json_object_get(root, "breakers"));
 	c->secrets_dir = xstrdup_opt(json_string_value(json_object_get(root, "secrets_dir")));
 	c->spool = xstrdup_opt(json_string_value(json_object_get(root, "spool")));
 }
@@ -104,6 +105,7 @@ int config_load(struct config *c, const char *file, struct err *e)
 void config_free(struct config *c)
 {
 	free(c->spool);
+	json_decref(c->breakers);
 	free(c->secrets_dir);
 	json_decref(c->env);
 	json_decref(c->queues);

@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "creeld/breakers.h"
 #include "creeld/lock.h"
 #include "creeld/notify.h"
 
@@ -288,6 +289,7 @@ static int set_up(struct daemon *d, const struct settings *s)
 		log_error("%s", e.text);
 		return e.code == EWOULDBLOCK ? EXIT_LOCKED : EXIT_SYSTEM;
 	}
+	breakers_load(d);
 	if (open_kernel_things(d, &e) < 0 || recover(d, &e) < 0) {
 		log_error("%s", e.text);
 		return EXIT_SYSTEM;
@@ -311,6 +313,7 @@ static void tear_down(struct daemon *d)
 	vec_free(&d->parked);
 	vec_free(&d->free_slots);
 	limits_clear(d);
+	breakers_free(d);
 	vec_free(&d->running);
 	map_free(&d->by_id);
 	heap_free(&d->timers);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "codec/commit.h"
 #include "codec/definitions.h"
+#include "creeld/breakers.h"
 #include "creeld/flush.h"
 #include "creeld/requests.h"
 #include "store/state_file.h"
@@ -88,6 +89,7 @@ static void take_request(struct daemon *d, struct live *l, struct turn *t, struc
 static void take_input(struct daemon *d, struct live *l, struct turn *t, struct input *in, struct flush_job *j)
 {
 	struct action_state *a = in->action == NO_ACTION ? NULL : &l->exec->a[in->action];
+	size_t before = t->out->n;
 
 	if (in->kind == INPUT_DECISION || in->kind == INPUT_CONTROL) {
 		take_request(d, l, t, in, j);
@@ -99,6 +101,7 @@ static void take_input(struct daemon *d, struct live *l, struct turn *t, struct 
 	switch (in->kind) {
 	case INPUT_RESULT:
 		core_result(l->exec, t, in->action, &in->report.result);
+		breakers_result(d, l->exec, in->action, in->attempt, t->out, before, t->now);
 		break;
 	case INPUT_WITHDRAWN:
 		core_result(l->exec, t, in->action, &(struct attempt_result){.outcome = ATTEMPT_WITHDRAWN});
@@ -170,17 +173,41 @@ static void due_timers(struct daemon *d, msec now)
 
 /* ---- starts ---- */
 
+/* Those that wait for a breaker take no room: what can run must not wait behind them. */
 static uint32_t committed(const struct daemon *d)
 {
 	uint32_t n = (uint32_t)d->running.n + d->admitted_starts;
-	size_t k;
+	msec now = clock_wall();
+	size_t k, q;
 
 	for (k = 0; k < d->queue.n; k++) {
 		const struct live *l = d->lives.v[d->queue.v[k]];
 
-		n += (uint32_t)(l->queued.n - l->queued_at);
+		for (q = l->queued_at; q < l->queued.n; q++)
+			n += !breakers_hold(d, l->exec, l->queued.v[q], now);
 	}
 	return n;
+}
+
+/* Is there something outside the execution that has no room for this start? */
+static bool may_start(const struct daemon *d, const struct exec *x, uint32_t i, msec now)
+{
+	const struct action *a = &x->plan->actions[i];
+
+	/* One that fails while its breaker is open does so as an attempt: see dispatch.c. */
+	return limits_allow(d, a) && (a->breaker_fails || !breakers_hold(d, x, i, now));
+}
+
+/* Start what core_next names.  true if it takes a place. */
+static bool start(struct daemon *d, struct exec *x, struct turn *t)
+{
+	uint32_t i = core_next(x);
+
+	if (!core_start(x, t))
+		return false;
+	limits_take(d, &x->plan->actions[i]);
+	breakers_started(d, x, i, t->now);
+	return true;
 }
 
 static bool plan_has_room(const struct exec *x)
@@ -194,14 +221,9 @@ void turn_first_starts(struct daemon *d, struct exec *x, struct turn *t)
 	/* Whoever waits for room already goes first. */
 	while (d->ready.n == 0 && committed(d) < AHEAD * d->config.max_concurrency && plan_has_room(x) &&
 	       core_next(x) != NO_ACTION) {
-		const struct action *a = &x->plan->actions[core_next(x)];
-
-		if (!limits_allow(d, a))
+		if (!may_start(d, x, core_next(x), t->now))
 			return; /* the turn that follows sets it aside */
-		if (core_start(x, t)) {
-			d->admitted_starts++;
-			limits_take(d, a);
-		}
+		d->admitted_starts += start(d, x, t);
 		core_advance(x, t);
 	}
 }
@@ -237,7 +259,6 @@ static void start_actions(struct daemon *d, msec now)
 
 	while (used < room && d->ready.n > 0) {
 		size_t k, best = d->ready.n;
-		const struct action *a;
 		struct live *l;
 		struct turn t;
 
@@ -256,17 +277,13 @@ static void start_actions(struct daemon *d, msec now)
 		l->waiting_start = false;
 		if (core_next(l->exec) == NO_ACTION)
 			continue;
-		a = &l->plan->actions[core_next(l->exec)];
-		if (!limits_allow(d, a)) {
+		if (!may_start(d, l->exec, core_next(l->exec), now)) {
 			park(d, l);
 			note_ready(d, l);
 			continue;
 		}
 		t = turn_of(d, l, now);
-		if (core_start(l->exec, &t)) {
-			used++;
-			limits_take(d, a);
-		}
+		used += start(d, l->exec, &t);
 		core_advance(l->exec, &t);
 		live_dirty(d, l);
 		note_ready(d, l); /* at the end of the line */
@@ -434,6 +451,7 @@ void turn(struct daemon *d)
 	intake_scan(d, j);
 	for (k = 0; k < d->dirty.n; k++)
 		take_one(d, d->lives.v[d->dirty.v[k]], now, j);
+	breakers_check(d, now);
 	start_actions(d, now);
 	for (k = 0; k < d->dirty.n; k++) {
 		struct live *l = d->lives.v[d->dirty.v[k]];
@@ -443,6 +461,7 @@ void turn(struct daemon *d)
 	}
 	d->dirty.n = 0;
 	stale_states(d, j);
+	breakers_save(d);
 	if (flush_job_is_empty(j))
 		free(j);
 	else
@@ -452,14 +471,14 @@ void turn(struct daemon *d)
 msec turn_deadline(struct daemon *d)
 {
 	struct heap_item item;
-	msec at = 0, mono = clock_mono(), wall = clock_wall();
+	msec at = breakers_deadline(d), mono = clock_mono(), wall = clock_wall();
 	size_t k;
 
 	while (heap_peek(&d->timers, &item)) {
 		struct live *l = item.id < d->lives.n ? d->lives.v[item.id] : NULL;
 
 		if (l && l->deadline == item.key) {
-			at = item.key;
+			at = !at || item.key < at ? item.key : at;
 			break;
 		}
 		heap_pop(&d->timers, &item);

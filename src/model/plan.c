@@ -85,6 +85,7 @@ static void free_action(struct action *a)
 	free(a->inputs);
 	free(a->fallback);
 	free(a->queue);
+	free(a->breaker);
 	free_strings(a->resources, a->nresources);
 	free_strings(a->provides, a->nprovides);
 	free_strings(a->consumes, a->nconsumes);
@@ -193,6 +194,8 @@ uint32_t plan_add_instance(struct plan *p, uint32_t of, uint32_t number, char *i
 	    .on_lost = parent->on_lost,
 	    .priority = parent->priority,
 	    .queue = xstrdup_opt(parent->queue),
+	    .breaker = xstrdup_opt(parent->breaker),
+	    .breaker_fails = parent->breaker_fails,
 	    .resources = copy_strings(parent->resources, parent->nresources),
 	    .nresources = parent->nresources,
 	    .consumes = copy_strings(parent->consumes, parent->nconsumes),

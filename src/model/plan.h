@@ -107,6 +107,8 @@ struct action {
 	int priority; /* greater goes first */
 
 	char *queue; /* or NULL */
+	char *breaker; /* circuit breaker of the tool that it uses; or NULL */
+	bool breaker_fails; /* while that is open it fails, rather than wait */
 	char **resources; /* locks held across executions while an attempt runs */
 	size_t nresources;
 	char **provides; /* outputs that it promises by name */

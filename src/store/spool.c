@@ -34,6 +34,7 @@ static const struct {
     [SPOOL_CATALOG] = {"catalog", false},
     [SPOOL_EVENTS] = {"events", false},
     [SPOOL_TMP] = {"tmp", false},
+    [SPOOL_BREAKERS] = {"breakers", false},
 };
 
 const char *spool_dir_name(enum spool_dir d)
