@@ -295,6 +295,22 @@ said() { creel log "$EX" | grep -q "$1"; }
 
 # --- waiting ---
 
+@test "wait: an action that failed and asks ends the wait, with its own choices; skip answers" {
+	daemon_start
+	submit <<-E
+	name: each
+	actions:
+	- {id: each, forEach: [a, b], actionDefinitionId: command, inputs: {command: "false"}, onFailure: ask}
+	E
+	exits 3 wait "$EX"
+	err "creel skip $EX each"
+	exits 0 skip "$EX" --comment "not needed"
+	out "decided: skip by"
+	try wait "$EX"
+	[ "$status" -lt 2 ]
+	[ "$(status_of each)" = skipped ]
+}
+
 @test "wait: what ended before is known at once; several: the worst decides" {
 	plan good >"$S/inbox/good.yaml"
 	plan bad false >"$S/inbox/bad.yaml"
