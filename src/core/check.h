@@ -18,8 +18,4 @@ void plan_check_references(const struct plan *p, struct diags *errors);
 void plan_check_shell(const struct plan *p, struct diags *errors);
 void plan_check_standbys(const struct plan *p, struct diags *errors);
 
-/* An order in which every action comes after what it waits for: NULL if there is a cycle.  n indexes, owned by the
- * caller. */
-uint32_t *plan_order(const struct plan *p);
-
 #endif

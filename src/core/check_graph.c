@@ -1,8 +1,16 @@
 /*
  * check_graph.c - can the plan end? Kahn's algorithm over what waits for what, and a cycle by name where it cannot.
  *
- * Beside the dependencies two more things wait: an alternative waits for its primary to fail, and what depends on
- * a primary waits for the alternative that may stand in.  A compensation waits for what it undoes.
+ * An action is three nodes, because an alternative looks at its primary in the middle:
+ *
+ *   TRIED    its attempts are over
+ *            waits until each dependency is SETTLED; only TRIED where it is that dependency's alternative
+ *   DECIDED  what it comes to is known
+ *            waits until it is TRIED, and its alternative, which may be called for, is DECIDED
+ *   SETTLED  those that depend on it may go on
+ *            waits until it is DECIDED; an alternative that nobody calls for, until its primaries are SETTLED
+ *
+ * So alternatives may be shared, also by primaries that come one after the other.
  */
 #include <stdlib.h>
 
@@ -10,31 +18,56 @@
 #include "base/mem.h"
 #include "core/check.h"
 
+enum { TRIED, DECIDED, SETTLED, NODES };
+
+static uint32_t node(uint32_t action, uint32_t kind)
+{
+	return action * NODES + kind;
+}
+
 typedef void (*edge_visit)(void *ctx, uint32_t from, uint32_t to);
 
-/* Call visit for each thing that waits for action i. */
-static void each_waiting(const struct plan *p, uint32_t i, edge_visit visit, void *ctx)
+static void waiting_for_settled(const struct plan *p, uint32_t i, edge_visit visit, void *ctx)
 {
 	const struct action *a = &p->actions[i];
-	uint32_t k, j;
+	uint32_t k;
 
 	for (k = 0; k < a->ndependents; k++)
-		visit(ctx, i, a->dependents[k]);
+		if (a->dependents[k] != a->alternative)
+			visit(ctx, node(i, SETTLED), node(a->dependents[k], TRIED));
 	if (a->alternative != NO_ACTION)
-		visit(ctx, i, a->alternative);
-	if (a->compensate != NO_ACTION)
-		visit(ctx, i, a->compensate);
-	for (k = 0; k < a->nprimaries; k++) {
-		const struct action *primary = &p->actions[a->primaries[k]];
+		visit(ctx, node(i, SETTLED), node(a->alternative, SETTLED));
+	/* What is an alternative as well is refused for that (check_standby.c). */
+	if (a->compensate != NO_ACTION && p->actions[a->compensate].nprimaries == 0)
+		visit(ctx, node(i, SETTLED), node(a->compensate, TRIED));
+}
 
-		for (j = 0; j < primary->ndependents; j++)
-			if (primary->dependents[j] != i)
-				visit(ctx, i, primary->dependents[j]);
+/* Call visit for each node that waits for node n. */
+static void each_waiting(const struct plan *p, uint32_t n, edge_visit visit, void *ctx)
+{
+	uint32_t i = n / NODES, k;
+	const struct action *a = &p->actions[i];
+
+	switch (n % NODES) {
+	case TRIED:
+		visit(ctx, n, node(i, DECIDED));
+		for (k = 0; k < a->ndependents; k++)
+			if (a->dependents[k] == a->alternative)
+				visit(ctx, n, node(a->alternative, TRIED));
+		break;
+	case DECIDED:
+		visit(ctx, n, node(i, SETTLED));
+		for (k = 0; k < a->nprimaries; k++)
+			visit(ctx, n, node(a->primaries[k], DECIDED));
+		break;
+	default:
+		waiting_for_settled(p, i, visit, ctx);
+		break;
 	}
 }
 
 struct kahn {
-	uint32_t *waits; /* open edges into each action */
+	uint32_t *waits; /* open edges into each node */
 	uint32_t *queue;
 	uint32_t n;
 };
@@ -56,36 +89,24 @@ static void take_edge(void *ctx, uint32_t from, uint32_t to)
 
 static void run(const struct plan *p, struct kahn *k)
 {
-	uint32_t i, at;
+	uint32_t nodes = p->n * NODES, i, at;
 
-	k->waits = xcalloc(p->n, sizeof *k->waits);
-	k->queue = xcalloc(p->n, sizeof *k->queue);
+	k->waits = xcalloc(nodes, sizeof *k->waits);
+	k->queue = xcalloc(nodes, sizeof *k->queue);
 	k->n = 0;
-	for (i = 0; i < p->n; i++)
+	for (i = 0; i < nodes; i++)
 		each_waiting(p, i, count_edge, k);
-	for (i = 0; i < p->n; i++)
+	for (i = 0; i < nodes; i++)
 		if (k->waits[i] == 0)
 			k->queue[k->n++] = i;
 	for (at = 0; at < k->n; at++)
 		each_waiting(p, k->queue[at], take_edge, k);
 }
 
-uint32_t *plan_order(const struct plan *p)
-{
-	struct kahn k;
-
-	run(p, &k);
-	free(k.waits);
-	if (k.n == p->n)
-		return k.queue;
-	free(k.queue);
-	return NULL;
-}
-
-/* Every action that Kahn left over has a predecessor that was left over: following any of them comes round. */
+/* Every node that Kahn left over has a predecessor that was left over: following any of them comes round. */
 struct back {
 	const uint32_t *waits;
-	uint32_t *to; /* some left-over predecessor of each left-over action */
+	uint32_t *to; /* some left-over predecessor of each left-over node */
 };
 
 static void note_back(void *ctx, uint32_t from, uint32_t to)
@@ -96,37 +117,63 @@ static void note_back(void *ctx, uint32_t from, uint32_t to)
 		b->to[to] = from;
 }
 
-/* Where `of` stands among what `a` depends on, or NO_ACTION. */
-static uint32_t dependency_at(const struct action *a, uint32_t of)
+static bool depends_on(const struct action *a, uint32_t of)
 {
 	uint32_t k;
 
 	for (k = 0; k < a->ndeps; k++)
 		if (a->deps[k] == of)
-			return k;
-	return NO_ACTION;
+			return true;
+	return false;
 }
 
 /* Why action i comes after `before`, in words. */
 static const char *why_after(const struct plan *p, uint32_t i, uint32_t before)
 {
-	if (dependency_at(&p->actions[i], before) != NO_ACTION)
+	if (depends_on(&p->actions[i], before))
 		return "waits for";
+	if (p->actions[i].alternative == before)
+		return "may call for";
 	if (p->actions[before].alternative == i)
 		return "stands in for";
-	if (p->actions[before].compensate == i)
-		return "undoes";
-	return "waits for the stand-in";
+	return "undoes";
 }
 
 /* The place to mend: the reference that puts action i after `before`. */
 static char *place_of_wait(const struct plan *p, uint32_t i, uint32_t before)
 {
+	if (depends_on(&p->actions[i], before))
+		return xasprintf("/actions/%u/dependencies", i);
+	if (p->actions[i].alternative == before)
+		return xasprintf("/actions/%u/errorHandling/alternativeActionId", i);
 	if (p->actions[before].alternative == i)
 		return xasprintf("/actions/%u/errorHandling/alternativeActionId", before);
-	if (p->actions[before].compensate == i)
-		return xasprintf("/actions/%u/compensate", before);
-	return xasprintf("/actions/%u/dependencies", i);
+	return xasprintf("/actions/%u/compensate", before);
+}
+
+/* The next action that the chain of nodes leads to from node *n. */
+static uint32_t next_action(const uint32_t *to, uint32_t *n)
+{
+	uint32_t i = *n / NODES;
+
+	while (*n / NODES == i)
+		*n = to[*n];
+	return *n / NODES;
+}
+
+/* Where in the cycle to begin: at the first node of the action that comes first in the plan. */
+static uint32_t cycle_start(const uint32_t *to, uint32_t at)
+{
+	uint32_t best, start;
+
+	next_action(to, &at);
+	best = start = at;
+	do {
+		next_action(to, &at);
+		if (at / NODES < best / NODES)
+			best = at;
+	} while (at != start);
+	return best;
 }
 
 static void name_cycle(const struct plan *p, const uint32_t *to, uint32_t start, struct diags *errors)
@@ -134,38 +181,40 @@ static void name_cycle(const struct plan *p, const uint32_t *to, uint32_t start,
 	enum { SHOWN = 12 };
 	AUTO_BUF struct buf text = BUF_INIT;
 	AUTO_FREE char *pointer = NULL;
-	uint32_t i = start, n = 0, place = start;
+	uint32_t at, n = 0, i, before, first;
 	bool found = false;
 
+	start = cycle_start(to, start);
+	at = start;
+	i = first = start / NODES;
 	do {
+		before = next_action(to, &at);
 		if (n++ < SHOWN)
-			buf_printf(&text, "\"%s\" %s ", p->actions[i].id, why_after(p, i, to[i]));
-		if (!found && dependency_at(&p->actions[i], to[i]) != NO_ACTION) {
-			found = true;
-			place = i;
+			buf_printf(&text, "\"%s\" %s ", p->actions[i].id, why_after(p, i, before));
+		if (!pointer || (!found && depends_on(&p->actions[i], before))) {
+			found = depends_on(&p->actions[i], before);
+			free(pointer);
+			pointer = place_of_wait(p, i, before);
 		}
-		i = to[i];
-	} while (i != start);
+		i = before;
+	} while (at != start);
 	if (n > SHOWN)
 		buf_printf(&text, "(%u more) … ", n - SHOWN);
-	buf_printf(&text, "\"%s\"", p->actions[start].id);
-	pointer = place_of_wait(p, place, to[place]);
+	buf_printf(&text, "\"%s\"", p->actions[first].id);
 	diag_add(errors, pointer, xstrdup(found ? "remove one of these dependencies" : "remove one of these references"),
 		 "a cycle, in which nothing can begin: %s", buf_str(&text));
 }
 
-/* Of each left-over action one predecessor is known, so that the cycles among those have no action in common. */
+/* Of each left-over node one predecessor is known, so that the cycles among those have no node in common. */
 static void name_cycles(const struct plan *p, const uint32_t *waits, struct diags *errors)
 {
-	struct back b = {waits, xcalloc(p->n, sizeof *b.to)};
-	uint32_t *round = xcalloc(p->n, sizeof *round); /* in which each action was met; 0: not yet */
-	uint32_t i, k;
+	uint32_t nodes = p->n * NODES, i, k;
+	struct back b = {waits, xcalloc(nodes, sizeof *b.to)};
+	uint32_t *round = xcalloc(nodes, sizeof *round); /* in which each node was met; 0: not yet */
 
-	for (i = 0; i < p->n; i++)
-		b.to[i] = NO_ACTION;
-	for (i = 0; i < p->n; i++)
+	for (i = 0; i < nodes; i++)
 		each_waiting(p, i, note_back, &b);
-	for (i = 0; i < p->n; i++) {
+	for (i = 0; i < nodes; i++) {
 		if (waits[i] == 0 || round[i])
 			continue;
 		for (k = i; !round[k]; k = b.to[k])
@@ -183,7 +232,7 @@ bool plan_check_cycles(const struct plan *p, struct diags *errors)
 	bool good;
 
 	run(p, &k);
-	good = k.n == p->n;
+	good = k.n == p->n * NODES;
 	if (!good)
 		name_cycles(p, k.waits, errors);
 	free(k.waits);

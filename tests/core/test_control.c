@@ -612,10 +612,28 @@ static void standbys_that_could_not_work_are_refused(void **state)
 	refused_because(PLAN("", A("a", "compensate: u") A("u", "errorHandling: {continueOnFailure: false, alternativeActionId: v}") A("v", "")), "no alternative is called for");
 	refused_because(PLAN("", A("a", "errorHandling: {continueOnFailure: false, alternativeActionId: b}")
 				 A("b", "errorHandling: {continueOnFailure: false, alternativeActionId: c}") A("c", "dependencies: [a]")),
-			"\"c\" waits for \"a\", which is not settled before \"c\" has stood in for it");
+			"\"a\" may call for \"b\" may call for \"c\" waits for \"a\"");
 	refused_because(PLAN("", A("a", "errorHandling: {continueOnFailure: false, alternativeActionId: b}")
 				 A("b", "errorHandling: {continueOnFailure: false, alternativeActionId: c}") A("c", "dependencies: [d]") A("d", "dependencies: [a]")),
-			"\"c\" waits for \"a\"");
+			"\"c\" waits for \"d\" waits for \"a\"");
+}
+
+/* Design section 9: alternatives may be shared, also by primaries that come one after the other. */
+static void an_alternative_is_shared_in_sequence(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_open(&s, PLAN("", A("a", "errorHandling: {continueOnFailure: false, alternativeActionId: r}")
+				A("b", "dependencies: [a], errorHandling: {continueOnFailure: false, alternativeActionId: r}")
+				A("r", "") A("c", "dependencies: [b]")));
+	exits(&s, "a", 0);
+	exits(&s, "b", 1);
+	expect_seen(&s, "a=completed b=failed r=running c=pending : running");
+	exits(&s, "r", 0);
+	exits(&s, "c", 0);
+	expect_seen(&s, "a=completed b=failed r=completed c=completed : completed");
+	scene_close(&s);
 }
 
 /* An alternative of an alternative that is not needed: who depends on it goes on. */
@@ -727,6 +745,7 @@ int main(void)
 	    cmocka_unit_test(compensations_run_in_reverse),
 	    cmocka_unit_test(a_compensation_obeys_its_condition_and_policy),
 	    cmocka_unit_test(standbys_that_could_not_work_are_refused),
+	    cmocka_unit_test(an_alternative_is_shared_in_sequence),
 	    cmocka_unit_test(unneeded_alternatives_in_a_chain),
 	    cmocka_unit_test(the_plan_has_its_time),
 	    cmocka_unit_test(expected_outcomes),
