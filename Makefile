@@ -80,6 +80,7 @@ $(BUILD)/.flags: FORCE
 	 printf '%s\n' '$(CC) $(subst ','\'',$(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS))' > $@
 .PHONY: FORCE
 FORCE:
+.SECONDARY:
 
 # ---- what it takes ----
 
@@ -129,6 +130,9 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/creel/schemas
 	install -m 755 $(programs) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 schemas/*.json $(DESTDIR)$(PREFIX)/share/creel/schemas
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 644 contrib/completions/creel.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/creel
+	sed 's|/usr/local|$(PREFIX)|g' contrib/systemd/creeld.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/creeld.service
 	for s in 1 5 8; do install -m 644 man/*.$$s $(DESTDIR)$(PREFIX)/share/man/man$$s; done
 
 .PHONY: clean
