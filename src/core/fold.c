@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "core/exec.h"
+#include "core/fold_impl.h"
 
 #define IN(p) (1u << PH_##p)
 #define NOT_STARTED (IN(BLOCKED) | IN(READY) | IN(CONFIRM))
@@ -53,179 +53,13 @@ static msec time_of(const struct event *ev, const char *key)
 	return s && clock_parse(s, &t) ? t : 0;
 }
 
-static bool dormant(const struct exec *x, uint32_t i)
-{
-	return x->plan->actions[i].standby && !x->a[i].called && x->a[i].phase == PH_BLOCKED;
-}
-
-/* Counts that hold only in some phases: taken back before a change and added after it. */
-static void count_special(struct exec *x, uint32_t i, int sign)
-{
-	const struct action *pa = &x->plan->actions[i];
-	enum phase p = x->a[i].phase;
-
-	if (pa->no_supervisor && p == PH_RUNNING)
-		x->waiting += (uint32_t)sign;
-	if (p == PH_RUNNING && !pa->for_each && plan_child(x->plan, i))
-		x->children += (uint32_t)sign;
-	if (pa->instance_of != NO_ACTION && p == PH_BLOCKED)
-		x->a[pa->instance_of].unreleased += (uint32_t)sign;
-	if (dormant(x, i))
-		x->dormant += (uint32_t)sign;
-}
-
-void exec_set_phase(struct exec *x, uint32_t i, enum phase p)
-{
-	count_special(x, i, -1);
-	x->count[x->a[i].phase]--;
-	x->a[i].phase = (uint8_t)p;
-	x->count[p]++;
-	count_special(x, i, +1);
-	if (p == PH_READY)
-		heap_push(&x->ready, exec_rank(x, i), i);
-}
-
-static void call_for(struct exec *x, uint32_t standby)
-{
-	x->dormant -= dormant(x, standby);
-	x->a[standby].called = true;
-	x->dormant += dormant(x, standby);
-	vec_push(&x->work, standby);
-}
-
-static void set_record(struct action_state *a, json_t *data)
-{
-	json_incref(data);
-	json_decref(a->record);
-	a->record = data;
-}
-
-const char *exec_failure_step(const struct exec *x, uint32_t i)
-{
-	const struct action *pa = &x->plan->actions[i];
-
-	if (pa->fallback)
-		return "fallback";
-	if (exec_stopping(x))
-		return "stop";
-	switch (pa->on_failure) {
-	case ON_FAILURE_CONTINUE:
-		return "continue";
-	case ON_FAILURE_SKIP_DEPENDENTS:
-		return "skip_dependents";
-	case ON_FAILURE_ABORT:
-	case ON_FAILURE_ASK:
-		break;
-	}
-	return "abort";
-}
-
-static void tell_dependents(struct exec *x, uint32_t i)
-{
-	const struct action *pa = &x->plan->actions[i];
-	uint32_t k;
-
-	for (k = 0; k < pa->ndependents; k++) {
-		uint32_t d = pa->dependents[k];
-
-		if (--x->a[d].deps_left == 0 || x->a[d].called)
-			vec_push(&x->work, d);
-	}
-	if (pa->alternative != NO_ACTION && --x->a[pa->alternative].callers_left == 0)
-		vec_push(&x->work, pa->alternative);
-}
-
-static void settle(struct exec *x, uint32_t i, enum phase p, enum settled how)
-{
-	bool was = x->a[i].settled != SETTLED_NOT;
-
-	exec_set_phase(x, i, p);
-	x->a[i].settled = (uint8_t)how;
-	x->a[i].deadline = 0;
-	x->a[i].overtaken = false;
-	if (x->compensating == i)
-		x->compensating = NO_ACTION;
-	if (!was)
-		tell_dependents(x, i);
-	if (x->plan->actions[i].nprimaries > 0)
-		vec_push(&x->settled, i);
-	if (!was && x->plan->actions[i].instance_of != NO_ACTION) {
-		x->a[x->plan->actions[i].instance_of].instances_left--;
-		vec_push(&x->work, x->plan->actions[i].instance_of);
-	}
-}
-
-/* It may start; but what it depends on may have been armed again meanwhile, and then it waits for that as at first. */
-static void may_start(struct exec *x, uint32_t i)
-{
-	bool waits = exec_blockers(x, i) > 0 && i != x->compensating;
-
-	x->a[i].overtaken = false;
-	exec_set_phase(x, i, waits ? PH_BLOCKED : PH_READY);
-}
-
-static void settle_failed(struct exec *x, uint32_t i, const char *then);
-
-/* An alternative has settled: those that wait for it go on. */
-static void release_primaries(struct exec *x, uint32_t alternative)
-{
-	const struct action *pa = &x->plan->actions[alternative];
-	const struct action_state *alt = &x->a[alternative];
-	bool stands_in = alt->phase == PH_COMPLETED || (alt->phase == PH_FAILED && alt->stand_in != STAND_IN_NONE);
-	uint32_t k;
-
-	for (k = 0; k < pa->nprimaries; k++) {
-		uint32_t i = pa->primaries[k];
-
-		if (x->a[i].phase != PH_STANDIN)
-			continue;
-		if (stands_in) {
-			x->a[i].stand_in = STAND_IN_ALTERNATIVE;
-			settle(x, i, PH_FAILED, SETTLED_OK);
-		} else {
-			settle_failed(x, i, exec_failure_step(x, i));
-		}
-	}
-}
-
-static void stop(struct exec *x, uint32_t cause, bool terminate)
-{
-	if (!exec_stopping(x))
-		x->cause = cause;
-	x->terminate = x->terminate || terminate;
-}
-
-static void abort_by(struct exec *x, uint32_t i)
-{
-	stop(x, i, x->plan->on_abort == ON_ABORT_TERMINATE);
-	x->aborting = true;
-	if (!x->error && x->a[i].record)
-		x->error = json_incref(json_object_get(x->a[i].record, "error"));
-}
-
-static void settle_failed(struct exec *x, uint32_t i, const char *then)
-{
-	struct action_state *a = &x->a[i];
-
-	if (strcmp(then, "fallback") == 0) {
-		a->stand_in = STAND_IN_FALLBACK;
-		settle(x, i, PH_FAILED, SETTLED_OK);
-	} else if (strcmp(then, "continue") == 0) {
-		settle(x, i, PH_FAILED, SETTLED_OK);
-	} else {
-		if (strcmp(then, "abort") == 0 && !exec_answers_to_caller(x, i))
-			abort_by(x, i);
-		settle(x, i, PH_FAILED, SETTLED_BLOCKS);
-	}
-}
-
 static void failed(struct exec *x, uint32_t i, const struct event *ev)
 {
 	struct action_state *a = &x->a[i];
 	const char *then = text_of(ev, "then");
 	uint32_t alternative = x->plan->actions[i].alternative;
 
-	set_record(a, ev->data);
+	fold_set_record(a, ev->data);
 	a->ended = ev->at;
 	if (!then)
 		then = "abort";
@@ -238,9 +72,9 @@ static void failed(struct exec *x, uint32_t i, const struct event *ev)
 		if (x->a[alternative].settled)
 			vec_push(&x->settled, alternative);
 		else
-			call_for(x, alternative);
+			fold_call_for(x, alternative);
 	} else {
-		settle_failed(x, i, then);
+		fold_settle_failed(x, i, then);
 	}
 }
 
@@ -258,9 +92,9 @@ static void requested(struct exec *x, uint32_t i, const struct event *ev)
 		x->compensating = i;
 	}
 	if (x->plan->actions[i].standby && !a->called) {
-		x->dormant -= dormant(x, i);
+		x->dormant -= fold_dormant(x, i);
 		a->called = true;
-		x->dormant += dormant(x, i);
+		x->dormant += fold_dormant(x, i);
 	}
 	a->overtaken = false;
 	a->attempt = ev->attempt;
@@ -288,9 +122,9 @@ static void lost(struct exec *x, uint32_t i, const struct event *ev)
 	if (is_text(ev, "then", "rerun")) {
 		a->lost++;
 		a->budget_used--;
-		may_start(x, i);
+		fold_may_start(x, i);
 	} else if (is_text(ev, "then", "ask")) {
-		set_record(a, ev->data);
+		fold_set_record(a, ev->data);
 		exec_set_phase(x, i, PH_ASKING);
 	}
 	/* then: fail is followed by action.failed */
@@ -350,14 +184,14 @@ static void answered(struct exec *x, uint32_t i, const struct event *ev)
 		a->budget_used = 0;
 		a->lost = 0;
 		a->first_started = 0;
-		may_start(x, i);
+		fold_may_start(x, i);
 	} else if (is_text(ev, "decision", "approve")) {
 		a->approved = true;
 		if (a->phase == PH_CONFIRM)
-			may_start(x, i);
+			fold_may_start(x, i);
 		/* ASKING: the failure is continued over; action.failed with then: continue follows */
 	} else if (is_text(ev, "decision", "reject") && a->phase == PH_CONFIRM) {
-		stop(x, i, x->plan->on_abort == ON_ABORT_TERMINATE);
+		fold_stop(x, i, x->plan->on_abort == ON_ABORT_TERMINATE);
 		x->cancelling = true;
 		note_person(x, ev);
 		if (!x->error)
@@ -555,10 +389,10 @@ static void apply_action(struct exec *x, const struct event *ev)
 		requested(x, i, ev);
 		break;
 	case EV_ACTION_COMPLETED:
-		set_record(a, ev->data);
+		fold_set_record(a, ev->data);
 		a->ended = ev->at;
 		a->order = ++x->completed;
-		settle(x, i, PH_COMPLETED, SETTLED_OK);
+		fold_settle(x, i, PH_COMPLETED, SETTLED_OK);
 		break;
 	case EV_ACTION_FAILED:
 		failed(x, i, ev);
@@ -569,10 +403,10 @@ static void apply_action(struct exec *x, const struct event *ev)
 
 		if (r)
 			r->responded = ev->at;
-		set_record(a, ev->data);
+		fold_set_record(a, ev->data);
 		a->ended = ev->at;
 		/* Skipping what failed and is settled changes its word, not what already followed from it. */
-		settle(x, i, PH_SKIPPED, was ? (enum settled)a->settled : why_skipped(x, i, ev));
+		fold_settle(x, i, PH_SKIPPED, was ? (enum settled)a->settled : why_skipped(x, i, ev));
 		if (was)
 			reconsider(x);
 		break;
@@ -598,7 +432,7 @@ static void apply_action(struct exec *x, const struct event *ev)
 	}
 	/* A list, not recursion: alternatives may have alternatives to any depth. */
 	while (x->settled.n > 0)
-		release_primaries(x, x->settled.v[--x->settled.n]);
+		fold_release_primaries(x, x->settled.v[--x->settled.n]);
 }
 
 int exec_apply(struct exec *x, const struct event *ev, struct err *e)
@@ -625,7 +459,7 @@ int exec_apply(struct exec *x, const struct event *ev, struct err *e)
 		break;
 	case EV_CANCEL_REQUESTED:
 		/* The plan's own timeout ends it the same way, but as a failure. */
-		stop(x, NO_ACTION, true);
+		fold_stop(x, NO_ACTION, true);
 		note_person(x, ev);
 		x->expired = json_is_true(json_object_get(ev->data, "expired"));
 		if (x->expired)
