@@ -12,6 +12,7 @@
 static const struct definition definitions[] = {
     {"command", "inputs-command"},
     {"shell.run", "inputs-shell-run"},
+    {"plan.run", "inputs-plan-run"},
 };
 
 enum { COUNT = sizeof definitions / sizeof *definitions };

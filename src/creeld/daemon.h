@@ -44,7 +44,8 @@ struct config {
 	bool drain;
 };
 
-enum input_kind { INPUT_RESULT, INPUT_LOST, INPUT_ADOPTED, INPUT_WITHDRAWN, INPUT_DECISION, INPUT_CONTROL };
+enum input_kind { INPUT_RESULT, INPUT_LOST, INPUT_ADOPTED, INPUT_WITHDRAWN, INPUT_DECISION, INPUT_CONTROL,
+		  INPUT_ORDER /* from the parent execution */ };
 
 /* Something that happened to an execution, waiting for its turn. */
 struct input {
@@ -52,12 +53,13 @@ struct input {
 	uint32_t action, attempt;
 	struct attempt_report report; /* RESULT */
 	char *reason;                 /* LOST */
-	struct request request;       /* DECISION, CONTROL: its pointers are owned by the fields below */
+	struct request request;       /* DECISION, CONTROL, ORDER: its pointers are owned by the fields below */
 	enum spool_dir dir;           /* where the file is */
 	char *file;                   /* its name there */
 	char *verb, *user, *comment;
 	json_t *by, *inputs;
 	long uid;
+	json_t *parent;  /* ORDER: the attempt that it comes from */
 	uint32_t number; /* of the request that a decision cites; 0: none */
 };
 
@@ -71,6 +73,7 @@ struct live {
 	char plan_digest[SHA256_TAGGED]; /* of plan.json: what a request and its decision are about */
 	uint32_t events_seq; /* commits whose lines were appended to events/ */
 	uint32_t events_flushed; /* and are known to be on disk */
+	bool ended_before;   /* loaded to be opened again */
 	bool dirty;          /* in daemon.dirty */
 	bool waiting_start;  /* in daemon.ready */
 	bool is_parked;      /* in daemon.parked */
@@ -93,6 +96,14 @@ struct running {
 	int pidfd;        /* adopted: becomes readable when the supervisor ends; else -1 */
 	bool adopted;
 	bool ending; /* TERM was sent */
+};
+
+/* An attempt that is an execution of its own. */
+struct sub {
+	struct live *parent;
+	uint32_t action, attempt;
+	struct live *child; /* NULL: not begun */
+	bool told_to_end;
 };
 
 struct flush_job;
@@ -122,6 +133,8 @@ struct daemon {
 	struct heap timers;
 
 	VEC(struct running) running;
+	VEC(struct sub) subs;
+	bool reopening; /* an execution that had ended was loaded in this turn */
 	uint32_t admitted_starts; /* committed to by admissions of this turn */
 	msec dispatch_retry; /* monotonic: no supervisor could be started; again then; 0: all is well */
 

@@ -24,8 +24,9 @@
 #include "codec/commit.h"
 #include "codec/definitions.h"
 #include "codec/source.h"
-#include "creeld/flush.h"
-#include "store/admit.h"
+#include "creeld/intake.h"
+#include "creeld/subexec.h"
+#include "store/catalog_plans.h"
 
 enum { BATCH = 128 }; /* plans taken in one turn: a flood must not keep results and deadlines waiting */
 
@@ -57,60 +58,62 @@ static const char *extension_of(const char *name)
 
 /* ---- judging a claim ---- */
 
-static json_t *accepted_data(const struct plan *p, const char *name, const struct buf *text, json_t *by)
+static json_t *accepted_data(const struct intake_plan *in)
 {
+	const struct plan *p = in->plan->plan;
 	char sum[SHA256_TAGGED];
 	json_t *data = json_object();
 
-	sha256_tagged(text->p, text->len, sum);
+	sha256_tagged(in->text->p, in->text->len, sum);
 	json_object_set_new(data, "planId", json_string(p->id));
 	json_object_set_new(data, "name", json_string(p->name));
 	if (p->key)
 		json_object_set_new(data, "planKey", json_string(p->key));
 	json_object_set_new(data, "actions", json_integer(p->n));
-	json_object_set_new(data, "source", json_pack("{s:s, s:I, s:s}", "file", name, "size", (json_int_t)text->len,
-						     "checksum", sum));
-	json_object_set(data, "by", by);
+	json_object_set_new(data, "source", json_pack("{s:s, s:I, s:s}", "file", in->name, "size",
+						     (json_int_t)in->text->len, "checksum", sum));
+	json_object_set(data, "by", in->by);
+	if (in->parent)
+		json_object_set(data, "parent", in->parent);
 	return data;
 }
 
 /* The execution's first commit, and with it the first starts, are part of its admission. */
-static void admit(struct daemon *d, const char *id, const char *ext, const char *name, struct buf *text,
-		  struct admitted *a, json_t *by, msec now, struct flush_job *j)
+void intake_admit(struct daemon *d, const struct intake_plan *in, struct flush_job *j)
 {
-	struct flush_admission fa = {.files.ext = xstrdup(ext)};
-	struct commit c = {.seq = 1, .at = now};
+	struct flush_admission fa = {.files.ext = xstrdup(in->ext)};
+	struct commit c = {.seq = 1, .at = in->now};
 	struct buf bytes = BUF_INIT;
-	struct exec *x = exec_new(a->plan, id);
-	struct live *l = live_add(d, a->plan, x);
-	struct turn t = {.now = now, .random = d->random += 0x9e3779b97f4a7c15u, .out = &c.events,
-			 .check_inputs = definition_check_inputs};
+	struct exec *x = exec_new(in->plan->plan, in->id);
+	struct live *l = live_add(d, in->plan->plan, x);
+	struct turn t = {.now = in->now, .random = d->random += 0x9e3779b97f4a7c15u, .out = &c.events,
+			 .check_inputs = definition_check_inputs, .child = subexec_choose, .ctx = d};
 	char when[CLOCK_TEXT];
 
-	core_begin(x, &t, accepted_data(a->plan, name, text, by));
+	core_begin(x, &t, accepted_data(in));
 	turn_first_starts(d, x, &t);
 	turn_before_commit(l, &c.events, j);
 	fa.live = l;
-	strcpy(fa.files.id, id);
-	fa.files.plan = json_dumps(a->canonical, JSON_INDENT(2));
+	strcpy(fa.files.id, in->id);
+	fa.files.plan = json_dumps(in->plan->canonical, JSON_INDENT(2));
 	fa.files.plan_n = strlen(fa.files.plan);
 	sha256_tagged(fa.files.plan, fa.files.plan_n, c.prev);
 	strcpy(l->plan_digest, c.prev);
 	commit_encode(&bytes, l->plan, &c);
-	commit_event_lines(&j->events, l->plan, id, &c);
+	commit_event_lines(&j->events, l->plan, in->id, &c);
 	fa.files.commit_n = bytes.len;
 	fa.files.commit = buf_steal(&bytes);
-	fa.files.source_n = text->len;
-	fa.files.source = buf_steal(text);
+	fa.files.source_n = in->text->len;
+	fa.files.source = buf_steal(in->text);
 	fa.events = c.events;
 	l->seq = 1;
 	sha256_tagged(fa.files.commit, fa.files.commit_n, l->prev);
 	turn_after_commit(d, l, &fa.events, j);
-	clock_format(now, when);
+	clock_format(in->now, when);
 	memcpy(j->day, when, 10);
 	vec_push(&j->admissions, fa);
 	live_dirty(d, l);
-	log_info("accepted %s as execution %s \"%s\" (%u actions)", name, id, l->plan->name, l->plan->n);
+	log_info("accepted %s as execution %s \"%s\" (%u actions)", in->name, in->id, l->plan->name, l->plan->n);
 }
 
 static json_t *why_not(enum fs_drop taken, const char *name, long uid, const struct err *e)
@@ -151,6 +154,7 @@ static void judge(struct daemon *d, const char *id, const char *ext, const char 
 {
 	AUTO_FREE char *claim = xasprintf("%s/claim.%s", id, ext);
 	AUTO_BUF struct buf text = BUF_INIT;
+	struct plan_catalog catalog = catalog_plans(&d->spool);
 	struct diags errors = DIAGS_INIT;
 	msec now = clock_wall();
 	struct admitted a;
@@ -170,8 +174,9 @@ static void judge(struct daemon *d, const char *id, const char *ext, const char 
 		return;
 	}
 	by = person_of(st.st_uid);
-	if (admit_plan(claim, buf_str(&text), text.len, by, now, &a, &errors)) {
-		admit(d, id, ext, name, &text, &a, by, now, j);
+	if (admit_plan_in(&catalog, claim, buf_str(&text), text.len, by, now, &a, &errors)) {
+		intake_admit(d, &(struct intake_plan){.id = id, .ext = ext, .name = name, .text = &text, .plan = &a,
+						     .by = by, .now = now}, j);
 		json_decref(a.canonical);
 	} else {
 		drop_reject(d, d->spool.fd[SPOOL_TMP], claim, name,

@@ -79,6 +79,8 @@ void limits_count(struct daemon *d)
 	limits_clear(d);
 	for (k = 0; k < d->running.n; k++)
 		limits_take(d, &d->running.v[k].live->plan->actions[d->running.v[k].action]);
+	for (k = 0; k < d->subs.n; k++)
+		limits_take(d, &d->subs.v[k].parent->plan->actions[d->subs.v[k].action]);
 	for (k = 0; k < d->queue.n; k++) {
 		const struct live *l = d->lives.v[d->queue.v[k]];
 

@@ -71,6 +71,7 @@ void input_free(struct input *in)
 	free(in->comment);
 	json_decref(in->by);
 	json_decref(in->inputs);
+	json_decref(in->parent);
 }
 
 static void drop_slot(uint32_t *v, size_t *n, uint32_t slot)
@@ -97,6 +98,12 @@ void live_remove(struct daemon *d, struct live *l)
 		drop_slot(d->queue.v, &d->queue.n, l->slot);
 	if (l->state_old)
 		drop_slot(d->stale.v, &d->stale.n, l->slot);
+	for (k = d->subs.n; k-- > 0;) {
+		if (d->subs.v[k].child == l)
+			d->subs.v[k].child = NULL; /* it is looked for again */
+		if (d->subs.v[k].parent == l)
+			d->subs.v[k] = d->subs.v[--d->subs.n];
+	}
 	for (k = 0; k < l->inputs.n; k++)
 		input_free(&l->inputs.v[k]);
 	vec_free(&l->inputs);

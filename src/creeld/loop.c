@@ -153,6 +153,12 @@ static void reload(struct daemon *d, const struct settings *s)
 
 /* ---- draining ---- */
 
+/* All that it does is wait for executions of its own, which are looked at themselves. */
+static bool waits_for_children(const struct exec *x)
+{
+	return x->children > 0 && x->count[PH_RUNNING] == x->waiting && x->count[PH_READY] + x->count[PH_BACKOFF] == 0;
+}
+
 static bool only_people_can_go_on(const struct daemon *d)
 {
 	size_t k;
@@ -160,9 +166,10 @@ static bool only_people_can_go_on(const struct daemon *d)
 	for (k = 0; k < d->lives.n; k++) {
 		const struct live *l = d->lives.v[k];
 
-		if (l && !l->exec->paused && strcmp(exec_status(l->exec), "paused_for_confirmation") != 0)
+		if (l && !l->exec->paused && !waits_for_children(l->exec) &&
+		    strcmp(exec_status(l->exec), "paused_for_confirmation") != 0)
 			return false;
-		if (l && (l->exec->count[PH_RUNNING] > 0 || l->dirty || l->inputs.n > 0))
+		if (l && (l->exec->count[PH_RUNNING] > l->exec->waiting || l->dirty || l->inputs.n > 0))
 			return false;
 	}
 	return true;
@@ -315,6 +322,7 @@ static void tear_down(struct daemon *d)
 	limits_clear(d);
 	breakers_free(d);
 	vec_free(&d->running);
+	vec_free(&d->subs);
 	map_free(&d->by_id);
 	heap_free(&d->timers);
 	json_decref(d->later);

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "creeld/subexec.h"
 
 void perform_start(struct daemon *d, struct live *l, uint32_t action)
 {
@@ -48,14 +49,18 @@ static void perform_events(struct daemon *d, struct live *l, const struct events
 		if (events->v[k].type == EV_ACTION_REQUESTED && l->exec->a[i].phase == PH_RUNNING &&
 		    !l->plan->actions[i].no_supervisor)
 			perform_start(d, l, i);
+		if (events->v[k].type == EV_ACTION_REQUESTED && l->exec->a[i].phase == PH_RUNNING && l->exec->a[i].child)
+			subexec_start(d, l, i);
 	}
 	if (exec_stopping(l->exec))
 		stop_attempts(d, l);
+	subexec_follow(d, l);
 }
 
 static void let_go(struct daemon *d, struct live *l)
 {
-	if (l->exec->outcome != OUTCOME_COMPLETED)
+	/* What a part came to is its parent's to judge. */
+	if (!subexec_ended(d, l) && l->exec->outcome != OUTCOME_COMPLETED)
 		d->any_failed = true;
 	log_info("execution %s \"%s\" %s", l->exec->id, l->plan->name, exec_status(l->exec));
 	live_remove(d, l);

@@ -21,6 +21,7 @@
 #include "creeld/flush.h"
 #include "creeld/perform.h"
 #include "creeld/requests.h"
+#include "creeld/subexec.h"
 #include "store/journal.h"
 #include "store/state_file.h"
 
@@ -253,9 +254,14 @@ static void recover_one(struct daemon *d, const char *id, const struct map *seen
 		finish_ended(d, l);
 		return;
 	}
-	for (i = 0; i < l->plan->n && l->exec->count[PH_RUNNING] > 0; i++)
-		if (l->exec->a[i].phase == PH_RUNNING && !l->plan->actions[i].no_supervisor)
+	for (i = 0; i < l->plan->n && l->exec->count[PH_RUNNING] > 0; i++) {
+		if (l->exec->a[i].phase != PH_RUNNING)
+			continue;
+		if (l->exec->a[i].child)
+			subexec_start(d, l, i);
+		else if (!l->plan->actions[i].no_supervisor || (plan_child(l->plan, i) && !l->plan->actions[i].for_each))
 			recover_attempt(d, l, i);
+	}
 	republish_requests(d, l);
 	if (loaded.state_seq != l->seq) { /* it may wait for long: those who read its state must not wait as well */
 		l->state_old = true;
@@ -435,5 +441,6 @@ struct live *recover_finished(struct daemon *d, const char *id, struct err *e)
 	}
 	l = adopt_loaded(d, &loaded);
 	l->events_seq = l->events_flushed = l->seq;
+	l->ended_before = d->reopening = true;
 	return l;
 }

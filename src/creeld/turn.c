@@ -12,7 +12,9 @@
 #include "creeld/breakers.h"
 #include "creeld/flush.h"
 #include "creeld/requests.h"
+#include "creeld/subexec.h"
 #include "store/state_file.h"
+#include "store/write.h"
 
 enum {
 	AHEAD = 4,           /* starts are committed ahead of free slots up to so many times the limit */
@@ -23,7 +25,7 @@ enum {
 static struct turn turn_of(struct daemon *d, struct live *l, msec now)
 {
 	return (struct turn){.now = now, .random = d->random += 0x9e3779b97f4a7c15u, .out = &l->out,
-			     .check_inputs = definition_check_inputs};
+			     .check_inputs = definition_check_inputs, .child = subexec_choose, .ctx = d};
 }
 
 /* ---- what arrived ---- */
@@ -49,6 +51,17 @@ static void keep_file(struct daemon *d, struct live *l, const struct input *in, 
 	vec_push(&j->files, f);
 }
 
+/* What a parent execution passes on to its parts. */
+static void take_order(struct live *l, struct turn *t, struct input *in)
+{
+	struct err e = {0};
+
+	in->request = (struct request){.verb = in->verb, .action = in->action, .by = in->by, .user = in->user,
+				       .reason = in->comment, .parent = in->parent};
+	if (core_control(l->exec, t, &in->request, &e) < 0)
+		log_debug("execution %s does not obey its parent: %s: %s", l->exec->id, in->verb, e.text);
+}
+
 static void take_request(struct daemon *d, struct live *l, struct turn *t, struct input *in, struct flush_job *j)
 {
 	const struct confirmation *c = in->action == NO_ACTION ? NULL : l->plan->actions[in->action].confirmation;
@@ -61,8 +74,12 @@ static void take_request(struct daemon *d, struct live *l, struct turn *t, struc
 	in->request.user = in->user;
 	in->request.reason = in->comment;
 	in->request.inputs = in->inputs;
+	if (in->inputs && in->action != NO_ACTION && plan_child(l->plan, in->action) &&
+	    json_object_get(in->inputs, "plan"))
+		r = err_set(&e, EINVAL, "the plan that \"%s\" runs was pinned when its own plan was admitted",
+			    l->plan->actions[in->action].id);
 	/* In a directory that several may write to, a file can be moved in by somebody who does not own it. */
-	if (in->kind == INPUT_DECISION && c && in->dir != SPOOL_CONFIRM_BY &&
+	else if (in->kind == INPUT_DECISION && c && in->dir != SPOOL_CONFIRM_BY &&
 	    (c->napprovers > 0 || c->quorum > 1 || c->no_self_approval))
 		r = err_set(&e, EPERM, "this decision counts only from confirm/by/%s/: use creel approve or creel reject",
 			    in->user);
@@ -93,6 +110,10 @@ static void take_input(struct daemon *d, struct live *l, struct turn *t, struct 
 
 	if (in->kind == INPUT_DECISION || in->kind == INPUT_CONTROL) {
 		take_request(d, l, t, in, j);
+		return;
+	}
+	if (in->kind == INPUT_ORDER) {
+		take_order(l, t, in);
 		return;
 	}
 	/* About an attempt: it must still be the one that runs. */
@@ -207,7 +228,7 @@ static bool start(struct daemon *d, struct exec *x, struct turn *t)
 		return false;
 	limits_take(d, &x->plan->actions[i]);
 	breakers_started(d, x, i, t->now);
-	return true;
+	return !x->plan->actions[i].no_supervisor;
 }
 
 static bool plan_has_room(const struct exec *x)
@@ -377,6 +398,7 @@ static void add_commit(struct daemon *d, struct live *l, msec now, struct flush_
 	struct commit c;
 	struct buf text = BUF_INIT;
 
+	l->ended_before = false;
 	turn_before_commit(l, &l->out, j);
 	c = (struct commit){.seq = l->seq + 1, .at = now, .events = l->out};
 	strcpy(c.prev, l->prev);
@@ -416,6 +438,25 @@ static void close_one(struct daemon *d, struct live *l, msec now, struct flush_j
 	note_deadline(d, l);
 }
 
+/* Loaded to be opened again, and it was not: what was asked for could not be done. */
+static void let_go_unopened(struct daemon *d)
+{
+	struct err e;
+	size_t k;
+
+	for (k = 0; k < d->lives.n; k++) {
+		struct live *l = d->lives.v[k];
+
+		if (!l || !l->ended_before || l->exec->outcome == OUTCOME_NONE)
+			continue;
+		subexec_ended(d, l);
+		if (active_remove(&d->spool, l->exec->id, &e) < 0)
+			log_error("%s", e.text);
+		live_remove(d, l);
+	}
+	d->reopening = false;
+}
+
 static void stale_states(struct daemon *d, struct flush_job *j)
 {
 	msec now = clock_mono();
@@ -449,6 +490,7 @@ void turn(struct daemon *d)
 	unpark_all(d);
 	due_timers(d, now);
 	intake_scan(d, j);
+	subexec_turn(d, now, j);
 	for (k = 0; k < d->dirty.n; k++)
 		take_one(d, d->lives.v[d->dirty.v[k]], now, j);
 	breakers_check(d, now);
@@ -460,6 +502,8 @@ void turn(struct daemon *d)
 		close_one(d, l, now, j);
 	}
 	d->dirty.n = 0;
+	if (d->reopening)
+		let_go_unopened(d);
 	stale_states(d, j);
 	breakers_save(d);
 	if (flush_job_is_empty(j))
@@ -471,7 +515,7 @@ void turn(struct daemon *d)
 msec turn_deadline(struct daemon *d)
 {
 	struct heap_item item;
-	msec at = breakers_deadline(d), mono = clock_mono(), wall = clock_wall();
+	msec at = breakers_deadline(d), over = subexec_deadline(d), mono = clock_mono(), wall = clock_wall();
 	size_t k;
 
 	while (heap_peek(&d->timers, &item)) {
@@ -483,6 +527,8 @@ msec turn_deadline(struct daemon *d)
 		}
 		heap_pop(&d->timers, &item);
 	}
+	if (over && (!at || over < at))
+		at = over;
 	for (k = 0; k < d->stale.n; k++) {
 		msec due = state_due(d->lives.v[d->stale.v[k]]) - mono + wall;
 

@@ -139,6 +139,8 @@ static void put_action(struct buf *b, const struct exec *x, uint32_t i)
 		put_time(b, "nextAttemptAt", a->deadline);
 	if (a->phase == PH_CONFIRM || a->phase == PH_ASKING)
 		buf_puts(b, ",\"waitingFor\":\"decision\"");
+	if (a->child)
+		buf_printf(b, ",\"childExecution\":\"%s\"", a->child);
 	if (a->iteration)
 		buf_printf(b, ",\"iteration\":%u", a->iteration);
 	if (a->inputs) {

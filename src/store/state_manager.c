@@ -13,6 +13,7 @@
 #include "core/decide.h"
 #include "model/error.h"
 #include "store/admit.h"
+#include "store/catalog_plans.h"
 #include "store/journal.h"
 #include "store/state_file.h"
 #include "store/write.h"
@@ -275,11 +276,12 @@ static int initialize_locked(const struct spool *s, const char *name, const char
 	struct admission files = {0};
 	struct events out = EVENTS_INIT;
 	struct turn t = turn_now(&out);
+	struct plan_catalog catalog = catalog_plans(s);
 	struct admitted plan;
 	struct exec *x;
 	int r;
 
-	if (!admit_plan(name, text, n, NULL, t.now, &plan, findings))
+	if (!admit_plan_in(&catalog, name, text, n, NULL, t.now, &plan, findings))
 		return err_set(e, EINVAL, "%s is not a plan that can run", name);
 	uuid_v7(t.now, id);
 	x = exec_new(plan.plan, id);
