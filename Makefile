@@ -105,7 +105,7 @@ check-unit: $(unit_bin)
 	@for t in $(unit_bin); do echo "== $$t"; $$t || exit 1; done
 
 check-e2e: all
-	@bats --print-output-on-failure $(bats_files)
+	@bash tests/e2e/run.sh $(bats_files)
 
 # plan.json and state.json under the schemas of the source document, by zod.
 check-schemas: all

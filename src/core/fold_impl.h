@@ -12,7 +12,7 @@ void fold_call_for(struct exec *x, uint32_t standby);
 void fold_settle_failed(struct exec *x, uint32_t i, const char *then);
 /* An alternative has settled: the primaries that wait for it go on. */
 void fold_release_primaries(struct exec *x, uint32_t alternative);
-/* Look at action i again if nothing holds it back. */
+/* Nothing of action i is under way: it is READY, or BLOCKED while something has to settle first. */
 void fold_may_start(struct exec *x, uint32_t i);
 /* Action i is settled, and means `how` to its dependents. */
 void fold_settle(struct exec *x, uint32_t i, enum phase p, enum settled how);
