@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "base/text.h"
+#include "creel/breakers.h"
 #include "creel/common.h"
 #include "creel/json.h"
 #include "creel/options.h"
@@ -23,6 +24,7 @@ struct report {
 	bool room;         /* bytes and inodes are known */
 	bool no_inodes;    /* the file system does not count them */
 	json_t *problem;   /* problem.json, or NULL */
+	json_t *breakers;  /* those that are not closed; NULL: cannot be read */
 };
 
 static bool any_drop(const char *name)
@@ -70,6 +72,7 @@ static void look(struct cli *c, struct report *r)
 	r->room = spool_room(&c->spool, &r->bytes, &r->inodes) == 0;
 	r->no_inodes = r->room && r->inodes == 0; /* btrfs and the like report none */
 	r->problem = json_read(c->spool.fd[SPOOL_ROOT], "problem.json", NULL);
+	r->breakers = breakers_read(c);
 }
 
 static bool few_inodes(const struct report *r)
@@ -111,6 +114,7 @@ static void print_json(struct cli *c, const struct report *r)
 		json_object_set_new(o, "freeInodes", r->no_inodes ? json_null() : json_integer((json_int_t)r->inodes));
 	}
 	json_object_set(o, "problem", r->problem ? r->problem : json_null());
+	json_object_set(o, "breakers", r->breakers ? r->breakers : json_null());
 	json_print(o);
 	json_decref(o);
 }
@@ -211,6 +215,7 @@ static void print_text(struct cli *c, const struct report *r)
 	put_number(&b, &t, "inbox", r->inbox, TONE_PLAIN, r->daemon.runs ? NULL : "wait for a daemon");
 	put_number(&b, &t, "rejected", r->rejected, TONE_WARN, "the reasons are in rejected/*.error.json");
 	put_number(&b, &t, "quarantined", r->quarantined, TONE_BAD, "the reasons are in quarantine/*.reason.json");
+	put_breakers(&b, &t, r->breakers);
 	put_room(&b, &t, r);
 	put_out(&b, stdout);
 }
@@ -235,6 +240,7 @@ static int run(struct cli *c, int argc, char **argv)
 		print_text(c, &r);
 	status = (r.daemon.runs || r.daemon.unknown) && !r.problem ? EXIT_DONE : EXIT_NO;
 	json_decref(r.problem);
+	json_decref(r.breakers);
 	return status;
 }
 
@@ -244,12 +250,12 @@ const struct verb verb_status = {
     "show how the daemon and the spool are\n"
     "\n"
     "Whether a daemon is alive, how many executions are active, how many decisions\n"
-    "are asked for, what lies in the inbox, in rejected/ and in quarantine/, and how\n"
-    "much room there is.\n"
+    "are asked for, what lies in the inbox, in rejected/ and in quarantine/, which\n"
+    "circuit breakers are open, and how much room there is.\n"
     "\n"
     "  --json  {spool, daemon: {running, pid, version}, active, asking, inbox,\n"
     "          rejected, quarantined, freeBytes, freeInodes, problem: null or\n"
-    "          {since, message}}\n"
+    "          {since, message}, breakers: [those not closed, as in breakers/]}\n"
     "\n"
     "exit status: 0 a daemon runs and can write; 1 none runs, or it cannot; 2 the\n"
     "spool cannot be read\n",

@@ -280,3 +280,19 @@ ended_all() {
 	[ "$(calls)" -eq 1 ]
 	[ "$(events '[.[] | select(.type == "action.failed" and .error.code == "breaker_open") | .action] | join(" ")')" = "a.1 a.2 a.3" ]
 }
+
+@test "STEP-BREAK: creel status shows what is not closed, and why" {
+	rule 1 60 3600
+	touch "$T/works"
+	tool_plan good 1 '{"breaker": "quiet"}'
+	drain --config "$CONFIG"
+	"$BIN/creel" --spool "$S" status >"$T/out" || [ $? -eq 1 ]
+	! grep breaker "$T/out"
+	rm "$T/works"
+	tool_plan bad 1
+	drain --config "$CONFIG"
+	"$BIN/creel" --spool "$S" status >"$T/out" || [ $? -eq 1 ]
+	grep -E '^breaker +tool is open, tried again from .*; last failure: exited with status 7$' "$T/out"
+	"$BIN/creel" --spool "$S" status --json >"$T/out" || [ $? -eq 1 ]
+	[ "$(jq -c '[.breakers[] | [.name, .state]]' "$T/out")" = '[["tool","open"]]' ]
+}
