@@ -12,6 +12,7 @@
 #include "creel/json.h"
 #include "creel/options.h"
 #include "creel/show_text.h"
+#include "creel/tree.h"
 
 enum { VALUE_SHOWN = 200, OUTPUTS_SHOWN = 20 };
 
@@ -288,8 +289,8 @@ static int show(struct view *v)
 
 static int run(struct cli *c, int argc, char **argv)
 {
-	bool json = false;
-	const struct opt opts[] = {{"json", 0, OPT_FLAG, &json}};
+	bool json = false, tree = false;
+	const struct opt opts[] = {{"json", 0, OPT_FLAG, &json}, {"tree", 0, OPT_FLAG, &tree}};
 	char id[UUID_TEXT];
 	struct view v = {.c = c, .id = id};
 	struct err e;
@@ -314,6 +315,8 @@ static int run(struct cli *c, int argc, char **argv)
 	}
 	if (json)
 		json_print(v.state);
+	else if (tree)
+		tree_print(c, id, v.state);
 	else
 		status = show(&v);
 	json_decref(v.state);
@@ -322,13 +325,14 @@ static int run(struct cli *c, int argc, char **argv)
 
 const struct verb verb_show = {
     "show",
-    "[--json] ID",
+    "[--json | --tree] ID",
     "show one execution and its actions\n"
     "\n"
     "Each action with its status, time, attempts, error and outputs; where a person\n"
     "must decide, the commands that do. What is shown is state.json, which may lag a\n"
     "little while many things happen.\n"
     "\n"
-    "  --json  print state.json (schema execution-state)\n",
+    "  --json  print state.json (schema execution-state)\n"
+    "  --tree  one line for each action, with the executions that they run below them\n",
     run,
 };

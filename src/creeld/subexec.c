@@ -8,7 +8,6 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "codec/output.h"
 #include "codec/plan_load.h"
 #include "core/context.h"
 #include "creeld/intake.h"
@@ -120,52 +119,6 @@ msec subexec_deadline(const struct daemon *d)
 
 /* ---- what a child came to ---- */
 
-static json_t *outputs_of(const struct exec *c)
-{
-	json_t *all = json_object(), *o = json_object();
-	uint32_t i;
-
-	for (i = 0; i < c->plan->planned; i++) {
-		json_t *output = context_output(c, i);
-
-		if (output)
-			json_object_set(all, c->plan->actions[i].id, output);
-		else if (c->a[i].phase == PH_COMPLETED)
-			json_object_set_new(all, c->plan->actions[i].id, json_object());
-	}
-	json_object_set_new(o, "execution", json_string(c->id));
-	json_object_set_new(o, "status", json_string(exec_status(c)));
-	json_object_set_new(o, "outputs", all);
-	return o;
-}
-
-static bool too_large(const json_t *output)
-{
-	return json_dumpb(output, NULL, 0, JSON_COMPACT) > OUTPUT_MAX;
-}
-
-static json_t *failure(const struct exec *c)
-{
-	bool cancelled = c->outcome == OUTCOME_CANCELLED;
-	json_t *error = c->error ? json_deep_copy(c->error)
-				 : error_new(cancelled ? ERROR_USER_CANCELLED : ERROR_STATE_INCONSISTENT, !cancelled,
-					     "no reason was given");
-	const char *message = json_string_value(json_object_get(error, "message"));
-	const char *code = json_string_value(json_object_get(error, "code"));
-
-	if (code)
-		error_set_context(error, "childCode", code);
-	json_object_set_new(error, "message", json_sprintf("its plan \"%s\" %s: %s", c->plan->name,
-							   cancelled ? "was cancelled" : "failed", message));
-	error_set_code(error, cancelled ? "child:cancelled" : "child:failed");
-	error_set_context(error, "execution", c->id);
-	if (c->cause != NO_ACTION)
-		error_set_context(error, "action", c->plan->actions[c->cause].id);
-	if (!json_object_get(error, "suggestion"))
-		error_set_suggestion(error, "look at the execution that it ran: creel show");
-	return error;
-}
-
 static struct input *result(struct daemon *d, const struct sub *s)
 {
 	struct input *in = live_input(d, s->parent, INPUT_RESULT, s->action);
@@ -190,23 +143,9 @@ static void deliver(struct daemon *d, const struct sub *s, const struct exec *c)
 	struct input *in = result(d, s);
 	struct attempt_report *r = &in->report;
 
-	r->result.finished = c->ended_at;
-	r->output = r->result.output = outputs_of(c);
-	if (c->outcome != OUTCOME_COMPLETED)
-		r->error = r->result.error = failure(c);
+	subexec_report(c, r);
 	if (c->outcome == OUTCOME_CANCELLED && over && c->ended_at >= over && !exec_stopping(s->parent->exec))
 		r->result.outcome = ATTEMPT_TIMEOUT;
-	if (!too_large(r->output))
-		return;
-	json_decref(r->output);
-	r->output = r->result.output = NULL;
-	if (r->error)
-		return;
-	r->error = error_new(ERROR_VALIDATION_FAILED, false, "the outputs of its plan are larger than %d bytes",
-			     OUTPUT_MAX);
-	r->result.error = r->error;
-	error_set_code(r->error, "child:outputs");
-	error_set_context(r->error, "execution", c->id);
 }
 
 bool subexec_ended(struct daemon *d, struct live *l)

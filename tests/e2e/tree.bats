@@ -345,6 +345,15 @@ greet() {
 	E
 	daemon_start
 	wait_until is_st inner .actionStates.work.status running
+	[ "$("$BIN/creel" --spool "$S" show --tree "$(id_of outer)")" = "$(
+		echo "$(id_of outer)  outer  running"
+		echo "  sub  running"
+		echo "    $(id_of middle)  middle  running"
+		echo "      sub  running"
+		echo "        $(id_of inner)  inner  running"
+		echo "          work  running"
+		echo "          rest  pending"
+	)" ]
 	say "control/$(id_of outer).cancel" - <<<"reason: enough"
 	wait_until is_st outer .status cancelled
 	is_st middle .status cancelled
