@@ -175,6 +175,34 @@ static void put_why(struct buf *b, const struct view *v, const json_t *s)
 	}
 }
 
+/* What people decided about an action, and what they changed. */
+static void put_decisions(struct buf *b, const struct view *v, const char *action, const json_t *s)
+{
+	json_t *changed = json_object_get(s, "changedInputs"), *value, *c;
+	const char *key;
+	size_t k;
+
+	json_array_foreach(json_object_get(v->state, "confirmations"), k, c) {
+		if (strcmp(json_text_or_empty(c, "actionId"), action) != 0 || !json_text(c, "decision"))
+			continue;
+		put_continued(b, "decided:");
+		put_safe(b, json_text(c, "decision"));
+		buf_puts(b, json_text(c, "userId") ? " by " : ", because nobody answered in time");
+		put_safe(b, json_text_or_empty(c, "userId"));
+		buf_putc(b, '\n');
+	}
+	json_object_foreach(changed, key, value) {
+		AUTO_BUF struct buf text = BUF_INIT;
+
+		put_continued(b, "input changed:");
+		put_safe(b, key);
+		buf_puts(b, " = ");
+		json_put_value(&text, value);
+		put_clipped(b, buf_str(&text), VALUE_SHOWN);
+		buf_putc(b, '\n');
+	}
+}
+
 static void put_request(struct buf *b, const struct view *v, const char *action)
 {
 	json_t *r, *choice;
@@ -227,6 +255,7 @@ static void put_action(struct buf *b, const struct view *v, const char *id, cons
 		buf_printf(b, "  exit %lld", json_number(s, "exitCode"));
 	buf_putc(b, '\n');
 	put_why(b, v, s);
+	put_decisions(b, v, id, s);
 	put_outputs(b, v, json_object_get(json_object_get(s, "result"), "output"));
 	put_request(b, v, id);
 }

@@ -164,6 +164,8 @@ static void put_confirmation(struct buf *b, const struct exec *x, const struct a
 	put_time(b, "respondedAt", r->responded);
 	if (r->responded)
 		buf_printf(b, ",\"confirmed\":%s", r->confirmed ? "true" : "false");
+	if (r->decision)
+		buf_printf(b, ",\"decision\":\"%s\"", r->decision);
 	if (r->user) {
 		buf_puts(b, ",\"userId\":");
 		put_text(b, r->user);
