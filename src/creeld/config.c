@@ -44,7 +44,7 @@ static long long number(const json_t *v, long long otherwise)
 
 static void take(struct config *c, const json_t *root)
 {
-	static const char *const levels[] = {"error", "warning", "info", "debug"};
+	static const char *const levels[] = {"error", "warn", "info", "debug"};
 	const char *level = json_string_value(json_object_get(root, "log_level"));
 	json_t *privs = json_object_get(root, "no_new_privs");
 	int k;
