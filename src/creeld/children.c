@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -205,11 +206,34 @@ static void look_after_death(struct daemon *d, struct live *l, uint32_t action, 
 	}
 }
 
+static void take_out(struct daemon *d, size_t k)
+{
+	d->running.v[k] = d->running.v[--d->running.n];
+}
+
+/* Its result may be announced while the supervisor is still there: nothing must point to an execution that can end
+ * before that supervisor does. */
+static void forget_running(struct daemon *d, const struct live *l, uint32_t action, uint32_t attempt)
+{
+	size_t k;
+
+	for (k = d->running.n; k-- > 0;) {
+		const struct running *r = &d->running.v[k];
+
+		if (r->live != l || r->action != action || r->attempt != attempt)
+			continue;
+		if (r->pidfd >= 0)
+			close(r->pidfd);
+		take_out(d, k);
+	}
+}
+
 void child_ended(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt, int status)
 {
 	const char *id = l->plan->actions[action].id;
 	struct attempt_report report;
 	struct err e = {0};
+	struct attempt_process unknown = {0};
 	char why[500];
 	struct input *in;
 
@@ -217,6 +241,7 @@ void child_ended(struct daemon *d, struct live *l, uint32_t action, uint32_t att
 		return;
 	switch (attempt_read(&d->spool, l->exec->id, id, attempt, l->exec->a[action].token, &report, &e)) {
 	case ATTEMPT_READ_OK:
+		forget_running(d, l, action, attempt);
 		in = live_input(d, l, INPUT_RESULT, action);
 		in->attempt = attempt;
 		in->report = report;
@@ -225,6 +250,11 @@ void child_ended(struct daemon *d, struct live *l, uint32_t action, uint32_t att
 		snprintf(why, sizeof why, "its result was refused: %s", e.text);
 		log_warn("attempt %u of %s of %s: %s", attempt, id, l->exec->id, why);
 		break;
+	case ATTEMPT_READ_LATER:
+		log_warn("attempt %u of %s of %s: %s; it is looked at again", attempt, id, l->exec->id, e.text);
+		forget_running(d, l, action, attempt);
+		child_adopt(d, l, action, &unknown);
+		return;
 	case ATTEMPT_READ_NONE:
 		if (status >= 0 && WIFSIGNALED(status))
 			snprintf(why, sizeof why, "its supervisor was ended by signal %d", WTERMSIG(status));
@@ -235,11 +265,6 @@ void child_ended(struct daemon *d, struct live *l, uint32_t action, uint32_t att
 		break;
 	}
 	look_after_death(d, l, action, attempt, why);
-}
-
-static void take_out(struct daemon *d, size_t k)
-{
-	d->running.v[k] = d->running.v[--d->running.n];
 }
 
 void children_reap(struct daemon *d)
@@ -291,19 +316,38 @@ static pid_t find_supervisor(const struct attempt_process *p)
 	return strncmp(name, "creel-run", 9) == 0 ? parent : 0;
 }
 
+/* Descriptors for adopted supervisors must leave some for the rest of the work. */
+static bool leaves_room(int fd)
+{
+	enum { RESERVE = 128 };
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) < 0 || (rlim_t)fd + RESERVE < limit.rlim_cur;
+}
+
+static void follow(struct daemon *d, struct running *r, const struct attempt_process *p)
+{
+	struct epoll_event want = {.events = EPOLLIN};
+
+	r->supervisor = find_supervisor(p);
+	if (r->supervisor <= 0)
+		return;
+	r->pidfd = (int)syscall(SYS_pidfd_open, r->supervisor, 0);
+	if (r->pidfd < 0)
+		return;
+	want.data.fd = r->pidfd;
+	if (leaves_room(r->pidfd) && epoll_ctl(d->epoll, EPOLL_CTL_ADD, r->pidfd, &want) == 0)
+		return;
+	close(r->pidfd); /* it is looked at again and again instead */
+	r->pidfd = -1;
+}
+
 void child_adopt(struct daemon *d, struct live *l, uint32_t action, const struct attempt_process *p)
 {
 	struct running r = {.live = l, .action = action, .attempt = l->exec->a[action].attempt, .pidfd = -1,
 			    .adopted = true};
-	struct epoll_event want = {.events = EPOLLIN};
 
-	r.supervisor = find_supervisor(p);
-	if (r.supervisor > 0) {
-		r.pidfd = (int)syscall(SYS_pidfd_open, r.supervisor, 0);
-		want.data.fd = r.pidfd;
-		if (r.pidfd >= 0)
-			epoll_ctl(d->epoll, EPOLL_CTL_ADD, r.pidfd, &want);
-	}
+	follow(d, &r, p);
 	vec_push(&d->running, r);
 }
 
@@ -328,7 +372,16 @@ void child_adopted_ended(struct daemon *d, int pidfd)
 		}
 }
 
-/* Those whose supervisor is not known are looked at again and again; they are in their last moments. */
+/* It was not known when its end may have been asked for. */
+static void find_late(struct daemon *d, struct running *r, const struct attempt_process *p)
+{
+	follow(d, r, p);
+	if (r->supervisor > 0 && core_must_end(r->live->exec, r->action))
+		child_end(d, r);
+}
+
+/* Those whose supervisor is not known are looked at again and again: they are in their last moments, or in their
+ * first, or there were too few descriptors. */
 void children_check_adopted(struct daemon *d)
 {
 	struct attempt_process p;
@@ -345,5 +398,7 @@ void children_check_adopted(struct daemon *d)
 		else if (attempt_examine(&d->spool, r->live->exec->id, r->live->plan->actions[r->action].id, r->attempt,
 					 &p, &e) != ATTEMPT_LOCK_HELD)
 			adopted_over(d, k);
+		else if (r->supervisor <= 0)
+			find_late(d, r, &p);
 	}
 }

@@ -230,6 +230,12 @@ static void fill(int dir, const json_t *root, const char *action, uint32_t attem
 	out->result.more = out->more;
 }
 
+/* Says nothing about the attempt: it can be told when there is room again. */
+static bool is_shortage(int code)
+{
+	return code == EMFILE || code == ENFILE || code == ENOMEM || code == ENOSPC || code == EDQUOT;
+}
+
 enum attempt_read attempt_read(const struct spool *s, const char *id, const char *action, uint32_t attempt,
 			       const char *token, struct attempt_report *out, struct err *e)
 {
@@ -244,7 +250,7 @@ enum attempt_read attempt_read(const struct spool *s, const char *id, const char
 	spool_attempt_path(id, action, attempt, path);
 	dir = fs_open_dir(s->fd[SPOOL_ROOT], path, e);
 	if (dir < 0)
-		return ATTEMPT_READ_NONE;
+		return is_shortage(e->code) ? ATTEMPT_READ_LATER : ATTEMPT_READ_NONE;
 	/* An adopted supervisor links its result into results/: two links are as good as one here. */
 	taken = fs_read_dropped(dir, "result.json", RESULT_MAX, &bytes, &st, e);
 	if (taken == FS_DROP_LINKS && fs_read(dir, "result.json", RESULT_MAX, &bytes, e) == 0)
@@ -253,6 +259,8 @@ enum attempt_read attempt_read(const struct spool *s, const char *id, const char
 		close(dir);
 		if (taken == FS_DROP_GONE)
 			return ATTEMPT_READ_NONE;
+		if (taken == FS_DROP_FAILED && is_shortage(e->code))
+			return ATTEMPT_READ_LATER;
 		if (!e->text[0])
 			err_set(e, EBADMSG, "result.json is no regular file of at most %d bytes", RESULT_MAX);
 		return ATTEMPT_READ_BAD;
@@ -305,7 +313,7 @@ static enum attempt_lock examine(int dir, struct attempt_process *p, struct err 
 	fd = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0) {
 		err_sys(e, errno, "cannot open lock");
-		return ATTEMPT_LOCK_LOST;
+		return is_shortage(e->code) ? ATTEMPT_LOCK_HELD : ATTEMPT_LOCK_LOST;
 	}
 	n = pread(fd, line, sizeof line - 1, 0);
 	if (n > 0)
@@ -340,10 +348,10 @@ enum attempt_lock attempt_examine(const struct spool *s, const char *id, const c
 	*e = (struct err){0};
 	spool_attempt_path(id, action, attempt, path);
 	if (fs_mkdir_all(s->fd[SPOOL_ROOT], path, 0755, e) < 0)
-		return ATTEMPT_LOCK_LOST;
+		return is_shortage(e->code) ? ATTEMPT_LOCK_HELD : ATTEMPT_LOCK_LOST;
 	dir = fs_open_dir(s->fd[SPOOL_ROOT], path, e);
 	if (dir < 0)
-		return ATTEMPT_LOCK_LOST;
+		return is_shortage(e->code) ? ATTEMPT_LOCK_HELD : ATTEMPT_LOCK_LOST;
 	r = examine(dir, p, e);
 	close(dir);
 	return r;

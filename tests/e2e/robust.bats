@@ -1,0 +1,89 @@
+#!/usr/bin/env bats
+# What must hold when things go wrong in ways that are rare: shortages, obstacles, processes that stand still.
+
+load helpers
+
+setup() { spool_setup; }
+teardown() {
+	[ -z "${STOPPED:-}" ] || kill -CONT "$STOPPED" 2>/dev/null || :
+	spool_teardown
+}
+
+today() {
+	echo "$S/events/$(date -u +%F).jsonl"
+}
+
+no_such() {
+	! compgen -G "$1" >/dev/null
+}
+
+there_is() {
+	compgen -G "$1" >/dev/null
+}
+
+has_started() {
+	[ -s "$(where)/actions/$1/1/lock" ]
+}
+
+# The process that runs the attempt of action $1: the parent of its main process.
+supervisor_of() {
+	local pid
+	pid=$(sed 's/pid=\([0-9]*\).*/\1/;q' "$(where)/actions/$1/1/lock")
+	cut -d ' ' -f 4 "/proc/$pid/stat"
+}
+
+@test "running attempts are adopted, not lost, where descriptors are short (REC)" {
+	local n old
+	{
+		echo "name: many"
+		echo "actions:"
+		for ((n = 0; n < 40; n++)); do
+			echo "- {id: a$n, actionDefinitionId: shell.run, inputs: {script: 'echo a$n >> $T/ran; $(gate go)'}}"
+		done
+	} | drop many.yaml
+	daemon_start --max-concurrency 40
+	wait_until eval '[ "$(wc -l <"$T/ran")" -eq 40 ]'
+	daemon_crash
+	old=$(ulimit -S -n)
+	ulimit -S -n 56
+	daemon_start --max-concurrency 40
+	ulimit -S -n "$old"
+	open_gate go
+	wait_until is_state .status completed
+	[ "$(events '[.[] | select(.type == "action.lost")] | length')" -eq 0 ]
+	[ "$(wc -l <"$T/ran")" -eq 40 ]
+	daemon_stop
+}
+
+@test "an execution that ends while its supervisor lingers is let go with it" {
+	local id token dir
+	drop lingers.yaml <<-E
+	name: lingers
+	actions:
+	- {id: a, actionDefinitionId: shell.run, forEach: {items: [1]}, inputs: {script: '$(gate never)'}}
+	E
+	daemon_start --max-concurrency 1
+	wait_until has_started a.0
+	id=$(id_of lingers)
+	dir=$(where lingers)
+	STOPPED=$(supervisor_of a.0)
+	kill -STOP "$STOPPED"
+	token=$(events '.[] | select(.type == "action.execute.requested" and .action == "a.0") | .token')
+	jq -n --arg e "$id" --arg t "$token" '{execution: $e, action: "a.0", attempt: 1, token: $t, outcome: "exited",
+		exitCode: 0, startedAt: "2026-01-01T00:00:00.000Z", finishedAt: "2026-01-01T00:00:01.000Z", durationMs: 1000}' \
+		>"$T/result.json"
+	mv "$T/result.json" "$dir/actions/a.0/1/result.json"
+	: >"$T/said"
+	mv "$T/said" "$S/results/$id.a.0.1.json"
+	EX=$id wait_until is_state .status completed
+	drop next.yaml <<-E
+	name: next
+	actions:
+	- {id: b, actionDefinitionId: shell.run, inputs: {script: 'true'}}
+	E
+	wait_until there_is "$S/executions/*/*/actions/b/1/result.json"
+	kill -0 "$DAEMON"
+	kill -KILL "$STOPPED"
+	touch "$T/gates/all"
+	daemon_stop
+}
