@@ -15,7 +15,9 @@
 #include "model/event.h"
 #include "model/plan.h"
 
-enum { COMMIT_MAX = 64 * 1024 * 1024 }; /* bytes that are read of one commit file */
+/* Bytes that are read of one commit file.  Whatever one turn may write must be read back: many outputs of the
+ * largest size, and the list of all that the items of a forEach put out. */
+enum { COMMIT_MAX = 1024 * 1024 * 1024 };
 
 struct commit {
 	uint32_t seq; /* from 1 */

@@ -32,6 +32,28 @@ supervisor_of() {
 	cut -d ' ' -f 4 "/proc/$pid/stat"
 }
 
+@test "a commit is read back however large the outputs in it were (EVT: nothing accepted is lost)" {
+	drop large.yaml <<-E
+	name: large
+	actions:
+	- id: each
+	  actionDefinitionId: shell.run
+	  forEach: {items: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}
+	  inputs: {script: '{ printf "v="; head -c 7000000 /dev/zero | tr "\\0" x; echo; } > "\$CREEL_OUTPUT"'}
+	- id: b
+	  actionDefinitionId: shell.run
+	  dependencies: [each]
+	  inputs: {script: 'true'}
+	  userConfirmation: {required: true, title: Go on?, message: with b}
+	E
+	drain
+	[ "$status" -eq 2 ]
+	[ "$(status_of each)" = completed ]
+	drain
+	[ "$status" -eq 2 ]
+	no_such "$S/quarantine/*"
+}
+
 @test "running attempts are adopted, not lost, where descriptors are short (REC)" {
 	local n old
 	{
