@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -143,9 +145,49 @@ int commit_place(const struct spool *s, const char *id, uint32_t seq, bool flush
 static int open_events(const struct spool *s, const char *day, struct err *e)
 {
 	AUTO_FREE char *name = xasprintf("%s.jsonl", day);
-	int fd = openat(s->fd[SPOOL_EVENTS], name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int fd = openat(s->fd[SPOOL_EVENTS], name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
 
 	return fd < 0 ? err_sys(e, errno, "cannot open events/%s", name) : fd;
+}
+
+/* The length of its whole lines.  What follows them is a line that was cut short, by a crash or a full disk: it is
+ * written again, and must not take the next one with it. */
+static off_t whole_lines(int fd)
+{
+	off_t end = lseek(fd, 0, SEEK_END);
+	char part[4096];
+
+	while (end > 0) {
+		size_t n = end > (off_t)sizeof part ? sizeof part : (size_t)end;
+		ssize_t got = pread(fd, part, n, end - (off_t)n);
+		const char *newline = got == (ssize_t)n ? memrchr(part, '\n', n) : NULL;
+
+		if (got != (ssize_t)n)
+			return -1;
+		if (newline)
+			return end - (off_t)n + (newline - part) + 1;
+		end -= (off_t)n;
+	}
+	return end;
+}
+
+/* Both threads append, and so may a program while no daemon runs: one at a time. */
+static int append_lines(int fd, const char *text, size_t n, struct err *e)
+{
+	struct stat st;
+	off_t whole;
+	int r;
+
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return err_sys(e, errno, "cannot lock");
+	whole = whole_lines(fd);
+	if (whole < 0 || fstat(fd, &st) < 0 || (st.st_size > whole && ftruncate(fd, whole) < 0))
+		return err_sys(e, errno, "cannot find the last whole line");
+	r = fs_write_all(fd, text, n, e);
+	if (r < 0 && ftruncate(fd, whole) < 0)
+		return r; /* the next one cuts it */
+	return r;
 }
 
 int events_append(const struct spool *s, const char *day, const char *text, size_t n, struct err *e)
@@ -157,7 +199,7 @@ int events_append(const struct spool *s, const char *day, const char *text, size
 	fd = open_events(s, day, e);
 	if (fd < 0)
 		return -1;
-	r = fs_write_all(fd, text, n, e);
+	r = append_lines(fd, text, n, e);
 	if (close(fd) < 0 && r == 0)
 		r = err_sys(e, errno, "cannot close");
 	return r < 0 ? err_prefix(e, "events/%s.jsonl", day) : 0;

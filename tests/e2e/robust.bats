@@ -77,6 +77,18 @@ supervisor_of() {
 	daemon_stop
 }
 
+@test "a line of events/ that was cut short does not take the next one with it" {
+	printf '{"type":"execution.acc' >"$(today)"
+	drop one.yaml <<-E
+	name: one
+	actions:
+	- {id: a, actionDefinitionId: shell.run, inputs: {script: 'true'}}
+	E
+	drain
+	[ "$status" -eq 0 ]
+	jq -se 'map(.type) | index("execution.accepted")' "$(today)"
+}
+
 @test "an execution that ends while its supervisor lingers is let go with it" {
 	local id token dir
 	drop lingers.yaml <<-E
