@@ -32,6 +32,16 @@ enum { TAIL_MAX = 8 * 1024 * 1024 };
 struct retell {
 	struct buf *lines;
 	const struct live *l;
+	uint32_t cut; /* this commit's lines may be cut short after the first `told`; or 0 */
+	uint32_t told;
+};
+
+/* What the end of events/ holds. */
+struct seen {
+	struct map seq; /* of each execution, the greatest */
+	json_t *keys;
+	char last[UUID_TEXT]; /* the last line's execution */
+	uint32_t place;       /* and its place in its commit: a crash may have cut off those that follow */
 };
 
 static void retell_commit(void *ctx, const char *text, size_t n, uint32_t seq)
@@ -40,20 +50,21 @@ static void retell_commit(void *ctx, const char *text, size_t n, uint32_t seq)
 	struct commit c;
 	struct err e;
 
-	(void)seq;
 	if (commit_decode(text, n, r->l->plan, &c, NULL, NULL, &e) < 0)
 		return; /* it was readable a moment ago; the journal stays the truth */
-	commit_event_lines(r->lines, r->l->plan, r->l->exec->id, &c);
+	if (seq != r->cut || c.events.n > r->told)
+		commit_event_lines(r->lines, r->l->plan, r->l->exec->id, &c);
 	events_free(&c.events);
 }
 
 /* The greatest seq of each execution in the last lines of events/: what is read there needs no repetition. */
-static void note_seen(struct map *seen, json_t *keys, char *text)
+static void note_seen(struct seen *seen, char *text)
 {
 	char *line, *save = NULL;
 
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char *id = strstr(line, "\"execution\":\""), *seq = strstr(line, "\"seq\":");
+		char *place = strstr(line, ",\"n\":");
 		uint32_t n, old;
 
 		if (!id || !seq || strlen(id) < 13 + 36)
@@ -61,23 +72,26 @@ static void note_seen(struct map *seen, json_t *keys, char *text)
 		id += 13;
 		id[36] = '\0';
 		n = (uint32_t)strtoul(seq + 6, NULL, 10);
-		old = map_get(seen, id);
+		strcpy(seen->last, id);
+		seen->place = place ? (uint32_t)strtoul(place + 5, NULL, 10) : 0;
+		old = map_get(&seen->seq, id);
 		if (old == MAP_NONE) {
-			json_object_set_new(keys, id, json_null()); /* owns the key's text */
-			map_put(seen, json_object_iter_key(json_object_iter_at(keys, id)), n);
+			json_object_set_new(seen->keys, id, json_null()); /* owns the key's text */
+			map_put(&seen->seq, json_object_iter_key(json_object_iter_at(seen->keys, id)), n);
 		} else if (n > old) {
-			map_put(seen, id, n);
+			map_put(&seen->seq, id, n);
 		}
 	}
 }
 
-static void read_tail(struct daemon *d, struct map *seen, json_t *keys)
+static void read_tail(struct daemon *d, struct seen *seen)
 {
 	char when[CLOCK_TEXT];
 	int back;
 
 	for (back = 1; back >= 0; back--) {
 		AUTO_FREE char *name = NULL, *text = NULL;
+		char *newline;
 		struct stat st;
 		ssize_t n;
 		off_t from;
@@ -93,23 +107,29 @@ static void read_tail(struct daemon *d, struct map *seen, json_t *keys)
 			text = xmalloc((size_t)(st.st_size - from) + 1);
 			n = pread(fd, text, (size_t)(st.st_size - from), from);
 			text[n > 0 ? n : 0] = '\0';
-			note_seen(seen, keys, text);
+			newline = strrchr(text, '\n');
+			*(newline ? newline : text) = '\0'; /* a line that was cut short says nothing */
+			note_seen(seen, text);
 		}
 		close(fd);
 	}
 }
 
-static void retell(struct daemon *d, struct live *l, uint32_t flushed, const struct map *seen)
+static void retell(struct daemon *d, struct live *l, uint32_t flushed, const struct seen *seen)
 {
 	AUTO_BUF struct buf lines = BUF_INIT;
-	struct retell r = {&lines, l};
-	uint32_t there = map_get(seen, l->exec->id);
+	struct retell r = {.lines = &lines, .l = l};
+	uint32_t there = map_get(&seen->seq, l->exec->id);
 	char when[CLOCK_TEXT];
 	struct err e = {0};
 
 	if (there == MAP_NONE || there < flushed)
 		there = flushed;
 	l->events_seq = l->events_flushed = l->seq;
+	if (there > 0 && there <= l->seq && strcmp(seen->last, l->exec->id) == 0) {
+		r.cut = there--;
+		r.told = seen->place + 1;
+	}
 	if (there >= l->seq)
 		return;
 	if (journal_each(&d->spool, l->exec->id, l->plan, there + 1, retell_commit, &r, &e) < 0)
@@ -223,7 +243,7 @@ static void finish_ended(struct daemon *d, struct live *l)
 	live_remove(d, l);
 }
 
-static void recover_one(struct daemon *d, const char *id, const struct map *seen)
+static void recover_one(struct daemon *d, const char *id, const struct seen *seen)
 {
 	char path[SPOOL_PATH_MAX];
 	struct loaded loaded;
@@ -272,15 +292,14 @@ static void recover_one(struct daemon *d, const char *id, const struct map *seen
 
 static void recover_active(struct daemon *d)
 {
-	struct map seen = MAP_INIT;
-	json_t *keys = json_object();
+	struct seen seen = {.seq = MAP_INIT, .keys = json_object()};
 	int fd = openat(d->spool.fd[SPOOL_ACTIVE], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 	VEC(char *) ids = {0};
 	size_t k;
 
-	read_tail(d, &seen, keys);
+	read_tail(d, &seen);
 	while (handle && (entry = readdir(handle)))
 		if (uuid_is_v7(entry->d_name))
 			vec_push(&ids, xstrdup(entry->d_name));
@@ -294,8 +313,8 @@ static void recover_active(struct daemon *d)
 	if (ids.n > 0)
 		log_info("recovered %zu active executions", ids.n);
 	vec_free(&ids);
-	map_free(&seen);
-	json_decref(keys);
+	map_free(&seen.seq);
+	json_decref(seen.keys);
 }
 
 /* ---- a copy from elsewhere ---- */

@@ -121,3 +121,35 @@ supervisor_of() {
 	touch "$T/gates/all"
 	daemon_stop
 }
+
+events_told() {
+	jq -r --arg e "$(id_of asks)" 'select(.execution == $e) | "\(.seq).\(.n) \(.type)"' "$(today)" | sort -u
+}
+
+@test "an event whose line a crash cut off, and what follows it in its commit, is told again" {
+	drop asks.yaml <<-E
+	name: asks
+	actions:
+	- {id: a, actionDefinitionId: shell.run, inputs: {script: 'true'}}
+	- id: b
+	  actionDefinitionId: shell.run
+	  dependencies: [a]
+	  inputs: {script: 'true'}
+	  userConfirmation: {required: true, title: Go on?, message: with b}
+	E
+	drain
+	[ "$status" -eq 2 ]
+	events_told >"$T/all"
+	[ "$(tail -1 "$(today)" | jq .n)" -gt 0 ]
+	for cut in $(($(tail -1 "$(today)" | wc -c))) 10; do
+		cp "$(today)" "$T/kept.jsonl"
+		truncate -s "-$cut" "$(today)"
+		drain
+		[ "$status" -eq 2 ]
+		events_told | diff "$T/all" -
+		# And after an end in good order nothing stands there twice.
+		cp "$T/kept.jsonl" "$(today)"
+		drain
+		diff "$T/kept.jsonl" "$(today)"
+	done
+}
