@@ -6,6 +6,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -117,6 +118,23 @@ static int write_temporary(int dir, const char *temporary, const void *p, size_t
 	return 0;
 }
 
+/* A directory in the way, made by somebody who may drop files there: it goes aside under a dotted name that every
+ * scan leaves alone, and nothing in it is touched. */
+static void move_aside(int dir, const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	const char *last = slash ? slash + 1 : name;
+	unsigned long long random = 0;
+	AUTO_FREE char *aside = NULL;
+
+	if (getrandom(&random, sizeof random, 0) < 0)
+		return;
+	aside = xasprintf("%.*s%s%s.%016llx", (int)(last - name), name, last[0] == '.' ? "" : ".", last, random);
+	if (renameat(dir, name, dir, aside) < 0) {
+		/* whoever wants the place says what is wrong with it */
+	}
+}
+
 int fs_publish(int dir, const char *name, const void *p, size_t n, unsigned flags, struct err *e)
 {
 	AUTO_FREE char *temporary = temporary_name(name);
@@ -126,7 +144,8 @@ int fs_publish(int dir, const char *name, const void *p, size_t n, unsigned flag
 	r = write_temporary(dir, temporary, p, n, flags, e);
 	if (r < 0 && e && e->code == EEXIST) {
 		/* Ours from before a crash: nobody else writes dotted names here. */
-		unlinkat(dir, temporary, 0);
+		if (unlinkat(dir, temporary, 0) < 0 && (errno == EISDIR || errno == EPERM))
+			move_aside(dir, temporary);
 		r = write_temporary(dir, temporary, p, n, flags, e);
 	}
 	if (r < 0)
@@ -135,6 +154,10 @@ int fs_publish(int dir, const char *name, const void *p, size_t n, unsigned flag
 		r = (int)syscall(SYS_renameat2, dir, temporary, dir, name, 1 /* RENAME_NOREPLACE */);
 	else
 		r = renameat(dir, temporary, dir, name);
+	if (r < 0 && errno == EISDIR) {
+		move_aside(dir, name);
+		r = renameat(dir, temporary, dir, name);
+	}
 	if (r < 0) {
 		int code = errno;
 

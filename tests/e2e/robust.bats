@@ -122,6 +122,28 @@ supervisor_of() {
 	daemon_stop
 }
 
+@test "directories in the way of a request stop nobody (SEC: everything dropped is hostile)" {
+	drop asks.yaml <<-E
+	name: asks
+	actions:
+	- {id: a, actionDefinitionId: shell.run, inputs: {script: '$(gate a)'}}
+	- id: b
+	  actionDefinitionId: shell.run
+	  dependencies: [a]
+	  inputs: {script: 'true'}
+	  userConfirmation: {required: true, title: Go on?, message: with b}
+	E
+	daemon_start
+	wait_until has_started a
+	mkdir -p "$S/confirm/$(id_of asks).b.request.json/sub" "$S/confirm/.$(id_of asks).b.request.json.tmp/sub"
+	open_gate a
+	wait_until is_state .status paused_for_confirmation
+	[ -f "$S/confirm/$(id_of asks).b.request.json" ]
+	say "confirm/$(id_of asks).b.approve"
+	wait_until is_state .status completed
+	daemon_stop
+}
+
 events_told() {
 	jq -r --arg e "$(id_of asks)" 'select(.execution == $e) | "\(.seq).\(.n) \(.type)"' "$(today)" | sort -u
 }
