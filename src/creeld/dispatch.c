@@ -86,6 +86,8 @@ void dispatch(struct daemon *d)
 	msec now = clock_wall();
 	size_t passed = 0;
 
+	if (d->problem[0]) /* a supervisor could not write either: what it runs would fail for nothing */
+		return;
 	if (d->dispatch_retry && clock_mono() < d->dispatch_retry)
 		return;
 	d->dispatch_retry = 0;

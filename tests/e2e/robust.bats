@@ -122,6 +122,49 @@ supervisor_of() {
 	daemon_stop
 }
 
+problem_is_known() {
+	[ -e "$S/problem.json" ]
+}
+
+# The events of the day cannot be written, by root neither.
+obstruct() {
+	mv "$(today)" "$T/kept.jsonl"
+	mkdir "$(today)"
+}
+
+clear_way() {
+	rmdir "$(today)"
+	mv "$T/kept.jsonl" "$(today)"
+}
+
+@test "while nothing can be written nothing more is started (ENG: flush)" {
+	drop two.yaml <<-E
+	name: two
+	actions:
+	- {id: a, actionDefinitionId: shell.run, inputs: {script: '$(gate a)'}}
+	- {id: b, actionDefinitionId: shell.run, inputs: {script: 'echo b >> $T/ran'}}
+	E
+	daemon_start --max-concurrency 1
+	wait_until has_started a
+	wait_until has_status a running
+	obstruct
+	# An order that has to be written; a alone has the only place.
+	say "control/$(id_of two).pause"
+	wait_until problem_is_known
+	open_gate a
+	wait_until test -e "$(where two)/actions/a/1/result.json"
+	wait_until eval '! kill -0 "$(pgrep -P "$DAEMON" creel-run)" 2>/dev/null'
+	# Whatever the daemon does on hearing of that end is done when it has tried to write once more.
+	before=$(stat -c %Y.%y "$T/serving")
+	kill -HUP "$DAEMON"
+	wait_until grep -q "configuration read again" "$T/serving"
+	[ ! -e "$(where two)/actions/b/1" ]
+	clear_way
+	wait_until test -e "$(where two)/actions/b/1/result.json"
+	wait_until test ! -e "$S/problem.json"
+	daemon_stop
+}
+
 @test "directories in the way of a request stop nobody (SEC: everything dropped is hostile)" {
 	drop asks.yaml <<-E
 	name: asks
