@@ -150,6 +150,13 @@ static void remove_claim_dir(struct daemon *d, const char *id)
 		log_warn("cannot clear tmp/%s: %s", id, e.text);
 }
 
+/* Nothing dropped in is deleted: a claim that could not be moved to rejected/ stays for the next start. */
+static void remove_rejected(struct daemon *d, const char *id, const char *claim)
+{
+	if (!fs_exists(d->spool.fd[SPOOL_TMP], claim))
+		remove_claim_dir(d, id);
+}
+
 static void judge(struct daemon *d, const char *id, const char *ext, const char *name, struct flush_job *j)
 {
 	AUTO_FREE char *claim = xasprintf("%s/claim.%s", id, ext);
@@ -170,7 +177,7 @@ static void judge(struct daemon *d, const char *id, const char *ext, const char 
 	}
 	if (taken != FS_DROP_OK) {
 		drop_reject(d, d->spool.fd[SPOOL_TMP], claim, name, why_not(taken, name, owner_of(d, claim), &e));
-		remove_claim_dir(d, id);
+		remove_rejected(d, id, claim);
 		return;
 	}
 	by = person_of(st.st_uid);
@@ -181,7 +188,7 @@ static void judge(struct daemon *d, const char *id, const char *ext, const char 
 	} else {
 		drop_reject(d, d->spool.fd[SPOOL_TMP], claim, name,
 			    admit_report(name, &errors, "validation_failed", now, st.st_uid));
-		remove_claim_dir(d, id);
+		remove_rejected(d, id, claim);
 	}
 	json_decref(by);
 	diags_free(&errors);
@@ -189,7 +196,8 @@ static void judge(struct daemon *d, const char *id, const char *ext, const char 
 
 /* ---- the inbox ---- */
 
-static void take(struct daemon *d, const char *name, struct flush_job *j)
+/* Take one file: 1 if it was dealt with, 0 if it stays, -1 if nothing can be taken now. */
+static int take(struct daemon *d, const char *name, struct flush_job *j)
 {
 	const char *ext = extension_of(name);
 	char id[UUID_TEXT], claim[SPOOL_PATH_MAX];
@@ -198,27 +206,28 @@ static void take(struct daemon *d, const char *name, struct flush_job *j)
 	if (!text_is_utf8(name, strlen(name))) {
 		drop_reject(d, d->spool.fd[SPOOL_INBOX], name, name,
 			    drop_report("(unprintable)", "validation_failed", "its name is not UTF-8", "rename it", -1));
-		return;
+		return 1;
 	}
 	if (!ext) {
 		drop_reject(d, d->spool.fd[SPOOL_INBOX], name, name,
 			    drop_report(name, "validation_failed", "its name does not end in .yaml, .yml or .json",
 					"rename it and drop it again", -1));
-		return;
+		return 1;
 	}
 	uuid_v7(clock_wall(), id);
 	if (fs_mkdir(d->spool.fd[SPOOL_TMP], id, 0700, &e) < 0) {
 		log_error("cannot take %s from the inbox: %s; it stays there until the next scan", name, e.text);
-		return;
+		return -1;
 	}
 	snprintf(claim, sizeof claim, "%s/claim.%s", id, ext);
 	if (renameat(d->spool.fd[SPOOL_INBOX], name, d->spool.fd[SPOOL_TMP], claim) < 0) {
 		if (errno != ENOENT)
 			log_error("cannot claim %s: %s; it stays in the inbox until the next scan", name, strerror(errno));
 		unlinkat(d->spool.fd[SPOOL_TMP], id, AT_REMOVEDIR);
-		return;
+		return 0;
 	}
 	judge(d, id, ext, name, j);
+	return 1;
 }
 
 static DIR *open_scan(int fd)
@@ -236,20 +245,23 @@ static void scan_inbox(struct daemon *d, struct flush_job *j)
 	DIR *handle = open_scan(d->spool.fd[SPOOL_INBOX]);
 	struct dirent *entry;
 	unsigned taken = 0;
+	int got = 0;
 
 	if (!handle) {
 		log_error("cannot read the inbox: %s; trying again at the next scan", strerror(errno));
 		return;
 	}
 	d->more_in_inbox = false;
-	while ((entry = readdir(handle))) {
+	/* What stays is not counted: it must not keep the loop busy, nor stand in the way of the rest. */
+	while (got >= 0 && (entry = readdir(handle))) {
 		if (spool_ignored_name(entry->d_name) || !drop_is_ready(d, d->spool.fd[SPOOL_INBOX], entry->d_name))
 			continue;
-		if (taken++ == BATCH) {
+		if (taken == BATCH) {
 			d->more_in_inbox = true;
 			break;
 		}
-		take(d, entry->d_name, j);
+		got = take(d, entry->d_name, j);
+		taken += got > 0;
 	}
 	closedir(handle);
 }

@@ -218,3 +218,37 @@ events_told() {
 		diff "$T/kept.jsonl" "$(today)"
 	done
 }
+
+@test "a plan that cannot be moved to rejected/ is kept" {
+	daemon_start
+	rmdir "$S/rejected"
+	echo "name: [wrong" | drop wrong.yaml
+	wait_until grep -q "cannot move wrong.yaml" "$T/serving"
+	wait_until test ! -e "$S/inbox/wrong.yaml"
+	daemon_stop
+	mkdir -m 700 "$S/rejected"
+	drain
+	wait_until there_is "$S/rejected/*claim.yaml"
+}
+
+# Five looks in a row find that the daemon used no processor time.
+is_quiet() {
+	local now
+	now=$(cut -d ' ' -f 14,15 "/proc/$DAEMON/stat")
+	if [ "$now" = "${before:-}" ]; then looks=$((looks + 1)); else looks=0; fi
+	before=$now
+	[ "$looks" -ge 5 ]
+}
+
+@test "an inbox that cannot be emptied is looked at again after a while, not at once" {
+	local n
+	daemon_start
+	rmdir "$S/tmp"
+	mkdir "$T/many"
+	for ((n = 0; n < 200; n++)); do echo "name: x" >"$T/many/$n.yaml"; done
+	mv "$T"/many/*.yaml "$S/inbox/"
+	wait_until grep -q "cannot take" "$T/serving"
+	wait_until is_quiet
+	mkdir -m 700 "$S/tmp"
+	daemon_stop
+}
