@@ -35,10 +35,11 @@ static bool seen_before(struct daemon *d, const char *name, const char *look)
 		return true;
 	}
 	if (!old || strcmp(json_string_value(json_object_get(old, "look")), look) != 0) {
-		if (json_object_size(d->later) > 10000)
-			json_object_clear(d->later); /* they are looked at anew: only time is lost */
-		json_object_set_new(d->later, name,
-				    json_pack("{s:s, s:I}", "look", look, "scan", (json_int_t)d->scan_number));
+		if (!old && json_object_size(d->later) >= 10000)
+			return false; /* its turn comes when one of those is taken */
+		/* A name may be of any bytes. */
+		json_object_set_new_nocheck(d->later, name, json_pack("{s:s, s:I}", "look", look, "scan",
+								      (json_int_t)d->scan_number));
 	}
 	return false;
 }
@@ -353,7 +354,7 @@ static void scan_person(struct daemon *d, const char *user)
 			continue;
 		if (json_object_size(d->personal) > 100000)
 			json_object_clear(d->personal); /* repeats are harmless */
-		json_object_set_new(d->personal, key, json_true());
+		json_object_set_new_nocheck(d->personal, key, json_true());
 		take(d, SPOOL_CONFIRM_BY, dirfd(handle), entry->d_name, shown);
 	}
 	closedir(handle);

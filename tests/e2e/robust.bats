@@ -187,6 +187,23 @@ clear_way() {
 	daemon_stop
 }
 
+@test "a file of two links is refused whatever bytes its name has" {
+	local name=$'bad\xff.yaml'
+	echo "name: x" >"$T/x"
+	ln "$T/x" "$S/inbox/$name"
+	daemon_start
+	wait_until there_is "$S/rejected/*.error.json"
+	daemon_stop
+}
+
+@test "more files that must wait than are remembered do not wait for ever" {
+	echo "name: x" >"$T/x"
+	seq 12000 | (cd "$S/inbox" && while read -r n; do echo "$n"; done | xargs -I{} -P 8 ln "$T/x" "$S/inbox/{}.yaml")
+	daemon_start
+	wait_until there_is "$S/rejected/*.error.json"
+	daemon_stop
+}
+
 events_told() {
 	jq -r --arg e "$(id_of asks)" 'select(.execution == $e) | "\(.seq).\(.n) \(.type)"' "$(today)" | sort -u
 }
