@@ -57,6 +57,7 @@ int flusher_start(struct daemon *d, struct err *e)
 	d->flush_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->flush_event < 0)
 		return err_sys(e, errno, "cannot make an eventfd");
+	unlinkat(d->spool.fd[SPOOL_ROOT], "problem.json", 0); /* of an earlier daemon, which has found no end of it */
 	flusher.spool = &d->spool;
 	flusher.event = d->flush_event;
 	r = pthread_create(&thread, NULL, run, NULL);
@@ -131,11 +132,12 @@ static void job_failed(struct daemon *d)
 {
 	const char *why = d->job->error.text;
 
-	if (strcmp(d->problem, why) != 0) {
+	if (strcmp(d->problem, why) != 0 || !fs_exists(d->spool.fd[SPOOL_ROOT], "problem.json")) {
 		AUTO_BUF struct buf text = BUF_INIT;
 		char when[CLOCK_TEXT];
 
-		log_error("cannot write to the spool: %s; nothing new starts, what runs goes on, trying again every second",
+		if (strcmp(d->problem, why) != 0)
+			log_error("cannot write to the spool: %s; nothing new starts, what runs goes on, trying again every second",
 			  why);
 		clock_format(clock_wall(), when);
 		buf_printf(&text, "{\"since\":\"%s\",\"message\":", when);

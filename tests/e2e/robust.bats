@@ -165,6 +165,24 @@ clear_way() {
 	daemon_stop
 }
 
+@test "what an earlier daemon could not write is not a problem of the next" {
+	drop one.yaml <<-E
+	name: one
+	actions:
+	- {id: a, actionDefinitionId: shell.run, inputs: {script: '$(gate a)'}}
+	E
+	daemon_start
+	wait_until has_started a
+	obstruct
+	open_gate a
+	wait_until problem_is_known
+	daemon_stop
+	clear_way
+	drain
+	[ "$status" -eq 0 ]
+	[ ! -e "$S/problem.json" ]
+}
+
 @test "directories in the way of a request stop nobody (SEC: everything dropped is hostile)" {
 	drop asks.yaml <<-E
 	name: asks
