@@ -278,7 +278,8 @@ static int pause_or_resume(struct exec *x, struct turn *t, const struct request 
 static void rearm_undone(struct exec *x, struct turn *t, uint32_t i, json_t *by)
 {
 	rearm(x, t, x->plan->actions[i].compensate, true, "reopened", by, NULL);
-	rearm(x, t, i, true, "undone", by, NULL);
+	/* Not keeping what completed behind it: that stood on what is gone. */
+	rearm(x, t, i, false, "undone", by, NULL);
 }
 
 /* What an abort or a cancel kept from running goes back to pending when the execution is opened again. */

@@ -193,7 +193,7 @@ static void verify_leftovers(struct verifier *v, const char *name, const char *w
 	while (handle && (entry = readdir(handle))) {
 		AUTO_FREE char *path = xasprintf("%s/%s", name, entry->d_name);
 
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+		if (entry->d_name[0] != '.')
 			report(v, false, path, what, todo);
 	}
 	if (handle)

@@ -636,6 +636,28 @@ static void an_alternative_is_shared_in_sequence(void **state)
 	scene_close(&s);
 }
 
+/* RUN-ROLLBACK: what was undone, and all that stood on it, is done again when the execution is opened again. */
+static void what_was_undone_is_done_again(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_open(&s, PLAN("", A("a", "compensate: u") A("m", "dependencies: [a]") A("c", "dependencies: [m]") A("u", "") A("o", "")));
+	exits(&s, "o", 0);
+	exits(&s, "a", 0);
+	exits(&s, "m", 0);
+	exits(&s, "c", 1);
+	exits(&s, "u", 0);
+	expect_seen(&s, "a=completed m=completed c=failed u=completed o=completed : failed");
+	expect_ok(orders(&s, "retry", "c"));
+	expect_seen(&s, "a=running m=pending c=pending u=pending o=completed : running");
+	exits(&s, "a", 0);
+	exits(&s, "m", 0);
+	exits(&s, "c", 0);
+	expect_seen(&s, "a=completed m=completed c=completed u=skipped o=completed : completed");
+	scene_close(&s);
+}
+
 /* An alternative of an alternative that is not needed: who depends on it goes on. */
 static void unneeded_alternatives_in_a_chain(void **state)
 {
@@ -745,6 +767,7 @@ int main(void)
 	    cmocka_unit_test(compensations_run_in_reverse),
 	    cmocka_unit_test(a_compensation_obeys_its_condition_and_policy),
 	    cmocka_unit_test(standbys_that_could_not_work_are_refused),
+	    cmocka_unit_test(what_was_undone_is_done_again),
 	    cmocka_unit_test(an_alternative_is_shared_in_sequence),
 	    cmocka_unit_test(unneeded_alternatives_in_a_chain),
 	    cmocka_unit_test(the_plan_has_its_time),
