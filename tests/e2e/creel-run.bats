@@ -146,7 +146,7 @@ teardown() { spec_teardown; }
 
 @test "STEP-EXEC: no signal is ignored or blocked, whatever the daemon ignores" {
 	spec arg=grep arg=-E 'arg=^Sig(Blk|Ign):' arg=/proc/self/status
-	run env --ignore-signal=PIPE,HUP,CHLD,USR1,RTMAX --block-signal=USR2 "$RUN" <"$T/spec"
+	run timeout -k 5 60 env --ignore-signal=PIPE,HUP,CHLD,USR1,RTMAX --block-signal=USR2 "$RUN" <"$T/spec"
 	[ "$status" -eq 0 ]
 	[ "$(result .exitCode)" = 0 ]
 	[ "$(cut -f2 "$DIR/stdout" | sort -u)" = 0000000000000000 ]
@@ -185,6 +185,25 @@ teardown() { spec_teardown; }
 	run_spec arg=seq arg=300000
 	seq 300000 | cmp - "$DIR/stdout"
 	[ "$(result '.stdout.truncated')" = false ]
+}
+
+@test "STEP-EXEC: what is still in the pipe when the last process ends is kept" {
+	# a pipe that holds more than one read takes, filled while the supervisor stands still
+	mkfifo "$T/gate"
+	start_spec arg=perl arg=-e 'arg=fcntl(STDOUT, 1031, 1 << 20) or die; open(G, "<", $ARGV[0]); <G>;
+		syswrite(STDOUT, "x" x 500000) == 500000 or die' "arg=$T/gate"
+	wait_for filled "$DIR/lock"
+	read -r line <"$DIR/lock"
+	line=${line#pid=}
+	kill -STOP "$supervisor"
+	wait_for grep -q '^State:.T' "/proc/$supervisor/status"
+	echo >"$T/gate"
+	wait_for grep -q '^State:.Z' "/proc/${line%% *}/status"
+	kill -CONT "$supervisor"
+	finish
+	[ "$status" -eq 0 ]
+	[ "$(result '[.exitCode,.stdout.size,.stdout.stored,.stdout.truncated]|@csv')" = '0,500000,500000,false' ]
+	[ "$(wc -c <"$DIR/stdout")" -eq 500000 ]
 }
 
 @test "STEP-EXEC: output can be read while the action runs" {
