@@ -144,7 +144,7 @@ int fs_publish(int dir, const char *name, const void *p, size_t n, unsigned flag
 	r = write_temporary(dir, temporary, p, n, flags, e);
 	if (r < 0 && e && e->code == EEXIST) {
 		/* Ours from before a crash: nobody else writes dotted names here. */
-		if (unlinkat(dir, temporary, 0) < 0 && (errno == EISDIR || errno == EPERM))
+		if (unlinkat(dir, temporary, 0) < 0 && (flags & FS_ASIDE) && (errno == EISDIR || errno == EPERM))
 			move_aside(dir, temporary);
 		r = write_temporary(dir, temporary, p, n, flags, e);
 	}
@@ -154,7 +154,7 @@ int fs_publish(int dir, const char *name, const void *p, size_t n, unsigned flag
 		r = (int)syscall(SYS_renameat2, dir, temporary, dir, name, 1 /* RENAME_NOREPLACE */);
 	else
 		r = renameat(dir, temporary, dir, name);
-	if (r < 0 && errno == EISDIR) {
+	if (r < 0 && errno == EISDIR && (flags & FS_ASIDE)) {
 		move_aside(dir, name);
 		r = renameat(dir, temporary, dir, name);
 	}

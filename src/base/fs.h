@@ -27,7 +27,8 @@ int fs_read(int dir, const char *name, size_t max, struct buf *b, struct err *e)
 enum fs_write_flags {
 	FS_SYNC = 1,      /* flush the file before the rename and the directory after it */
 	FS_READ_ONLY = 2, /* mode 0444 instead of 0644 */
-	FS_NEW = 4        /* refuse to replace: EEXIST */
+	FS_NEW = 4,       /* refuse to replace: EEXIST */
+	FS_ASIDE = 8      /* others may drop here: a directory in the way is moved aside under a dotted name */
 };
 
 /* Publish n bytes as dir/name: write an exclusive temporary beside it (".name.tmp"), check every step, rename.

@@ -57,7 +57,7 @@ static int show_one(const struct spool *s, const struct flush_file *f, struct er
 	if (f->to && make_parent(s, f->to, e) < 0)
 		return -1;
 	if (!f->from)
-		return fs_publish(root, f->to, f->text, strlen(f->text), 0, e);
+		return fs_publish(root, f->to, f->text, strlen(f->text), FS_ASIDE, e);
 	if (!f->to)
 		return unlinkat(root, f->from, 0) < 0 && errno != ENOENT ? err_sys(e, errno, "cannot remove %s", f->from) : 0;
 	/* Gone already: a repetition after a failure, or somebody else took it. */

@@ -196,7 +196,7 @@ static void republish_requests(struct daemon *d, struct live *l)
 		}
 		if (fs_exists(d->spool.fd[SPOOL_ROOT], path) || !(text = requests_text(l, i)))
 			continue;
-		if (fs_publish(d->spool.fd[SPOOL_ROOT], path, text, strlen(text), 0, &e) < 0)
+		if (fs_publish(d->spool.fd[SPOOL_ROOT], path, text, strlen(text), FS_ASIDE, &e) < 0)
 			log_error("cannot publish %s: %s", path, e.text);
 	}
 }
