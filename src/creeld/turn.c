@@ -2,6 +2,7 @@
  * turn.c - one turn: fold what arrived into the executions concerned, let the core decide, and make one job of it.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -277,6 +278,7 @@ static void unpark_all(struct daemon *d)
 static void start_actions(struct daemon *d, msec now)
 {
 	uint32_t room = AHEAD * d->config.max_concurrency, used = committed(d);
+	int top = INT_MAX; /* nobody who can start has a higher priority: starts only take room away */
 
 	while (used < room && d->ready.n > 0) {
 		size_t k, best = d->ready.n;
@@ -289,10 +291,13 @@ static void start_actions(struct daemon *d, msec now)
 				continue;
 			if (best == d->ready.n || l->plan->priority > d->lives.v[d->ready.v[best]]->plan->priority)
 				best = k;
+			if (d->lives.v[d->ready.v[best]]->plan->priority >= top)
+				break;
 		}
 		if (best == d->ready.n)
 			return;
 		l = d->lives.v[d->ready.v[best]];
+		top = l->plan->priority;
 		memmove(d->ready.v + best, d->ready.v + best + 1, (d->ready.n - best - 1) * sizeof *d->ready.v);
 		d->ready.n--;
 		l->waiting_start = false;
