@@ -290,7 +290,7 @@ static void recover_one(struct daemon *d, const char *id, const struct seen *see
 	live_dirty(d, l);
 }
 
-static void recover_active(struct daemon *d)
+static int recover_active(struct daemon *d, struct err *e)
 {
 	struct seen seen = {.seq = MAP_INIT, .keys = json_object()};
 	int fd = openat(d->spool.fd[SPOOL_ACTIVE], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -299,12 +299,19 @@ static void recover_active(struct daemon *d)
 	VEC(char *) ids = {0};
 	size_t k;
 
+	if (!handle) {
+		/* Nothing read is not nothing active: whoever served then would forget what runs. */
+		err_sys(e, errno, "cannot read active/");
+		if (fd >= 0)
+			close(fd);
+		json_decref(seen.keys);
+		return -1;
+	}
 	read_tail(d, &seen);
-	while (handle && (entry = readdir(handle)))
+	while ((entry = readdir(handle)))
 		if (uuid_is_v7(entry->d_name))
 			vec_push(&ids, xstrdup(entry->d_name));
-	if (handle)
-		closedir(handle);
+	closedir(handle);
 	for (k = 0; k < ids.n; k++) {
 		if (!live_find(d, ids.v[k])) /* a claim that was just admitted again is live already */
 			recover_one(d, ids.v[k], &seen);
@@ -315,6 +322,7 @@ static void recover_active(struct daemon *d)
 	vec_free(&ids);
 	map_free(&seen.seq);
 	json_decref(seen.keys);
+	return 0;
 }
 
 /* ---- a copy from elsewhere ---- */
@@ -429,9 +437,11 @@ int recover(struct daemon *d, struct err *e)
 	if (d->restored)
 		rebuild_copy(d);
 	intake_claims(d, j);
-	recover_active(d);
+	if (recover_active(d, e) < 0) {
+		free(j);
+		return -1;
+	}
 	clear_requests(d);
-	(void)e;
 	if (flush_job_is_empty(j))
 		free(j);
 	else
