@@ -634,7 +634,7 @@ said() { creel log "$EX" | grep -q "$1"; }
 
 # --- plumbing ---
 
-@test "S0-STATE: full state, a result, available actions; nothing here writes" {
+@test "S0-STATE: full state, a result, available actions" {
 	drop p.yaml <<-E
 	name: states
 	actions:
@@ -654,8 +654,39 @@ said() { creel log "$EX" | grep -q "$1"; }
 	exits 1 state get-result last none
 	exits 0 state get-available last
 	[ "$(jq -c . "$T/out")" = '[]' ]
-	exits 2 state initialise
-	err "only the daemon writes states"
 	exits 2 state get-ful last
 	err 'did you mean "get-full"?'
+}
+
+@test "S0-STATE: an execution is initialised, its actions are updated and their results recorded, without a daemon" {
+	cat >"$T/p.yaml" <<-E
+	name: by hand
+	actions:
+	- {id: a, actionDefinitionId: command, inputs: {command: "false"}}
+	- {id: b, actionDefinitionId: command, inputs: {command: echo, args: ["\${a.output.n}"]}, dependencies: [a]}
+	- {id: c, actionDefinitionId: command, inputs: {command: "false"}, dependencies: [b]}
+	E
+	exits 0 state initializeState "$T/p.yaml"
+	[ "$(jq -r .status "$T/out")" = running ]
+	exits 0 state getAvailableActions last
+	[ "$(jq -c . "$T/out")" = '["a"]' ]
+	exits 0 state update-status last a running
+	exits 0 state get-available last
+	[ "$(jq -c . "$T/out")" = '[]' ]
+	echo '{"status": "success", "output": {"n": 5}}' >"$T/result"
+	exits 0 state recordActionResult last a "$T/result"
+	exits 0 state get-result last a
+	[ "$(jq -r .output.n "$T/out")" = 5 ]
+	exits 1 state update-status last c running
+	exits 0 state update-status last b completed
+	exits 0 state update-status last c skipped
+	exits 0 state getFullState last
+	[ "$(jq -r '.status + " " + ([.actionStates[].status] | join(" "))' "$T/out")" = "completed completed completed skipped" ]
+	[ -z "$(ls "$S/active")" ]
+	exits 0 verify --quiet
+	# a daemon owns its executions
+	daemon_start
+	exits 2 state initialize "$T/p.yaml"
+	err "a daemon serves"
+	daemon_stop
 }
