@@ -80,7 +80,7 @@ _creel() {
 		;;
 	state)
 		if [ "$n" -eq 0 ]; then
-			mapfile -t COMPREPLY < <(compgen -W "get-full get-result get-available" -- "$cur")
+			mapfile -t COMPREPLY < <(compgen -W "initialize update-status record-result get-full get-result get-available" -- "$cur")
 		elif [ "$n" -eq 1 ]; then
 			mapfile -t COMPREPLY < <(compgen -W "$(_creel_ids all)" -- "$cur")
 		fi
