@@ -475,23 +475,28 @@ all_gone() {
 }
 
 @test "EDGE-5: a result that cannot be written is tried again, with the lock held" {
-	mkdir -p "$DIR/.result.json.tmp/in-the-way"
-	start_spec arg=true
+	# a limit in place of a full disk: the result, with its long reason, does not fit
+	local long
+	long=$(head -c 4000 /dev/zero | tr '\0' x)
+	printf '#!/bin/sh\nulimit -S -f 2\nexec "%s"\n' "$RUN" >"$T/limited"
+	chmod +x "$T/limited"
+	RUN=$T/limited
+	start_spec "arg=/$long"
 	wait_for grep 'trying again every second' "$T/messages"
 	lock_held
-	rm -r "$DIR/.result.json.tmp"
+	[ "$(ls -A "$DIR")" = lock ]
+	prlimit --fsize=unlimited: --pid "$supervisor"
 	finish
 	[ "$status" -eq 0 ]
-	[ "$(result .outcome)" = exited ]
+	[ "$(result .outcome)" = not_executable ]
 	[ "$(wc -l <"$T/messages")" -eq 1 ]
 	DIR=$T/actions/a/2
-	mkdir -p "$DIR/.result.json.tmp/in-the-way"
-	start_spec arg=true
+	start_spec "arg=/$long"
 	wait_for grep 'trying again every second' "$T/messages"
 	kill -TERM "$supervisor"
 	finish
 	[ "$status" -eq 111 ]
-	[ ! -e "$DIR/result.json" ]
+	[ "$(ls -A "$DIR")" = lock ]
 }
 
 @test "STEP-EXEC: an environment that does not even allow a directory: exit 111" {

@@ -23,11 +23,12 @@ spec_setup() {
 
 # What a failed test may have left: the process that a lock without a result names, if it is still that one.
 end_leftover() {
-	local pid sid start rest
+	local pid start rest
 	[ -s "$1/lock" ] && [ ! -e "$1/result.json" ] || return 0
-	read -r pid sid start rest <"$1/lock"
+	read -r pid rest <"$1/lock"
 	pid=${pid#pid=}
-	[ "$(cut -d ' ' -f 22 "/proc/$pid/stat" 2>/dev/null)" = "${start#start=}" ] || return 0
+	start=${rest#*start=}
+	[ "$(cut -d ' ' -f 22 "/proc/$pid/stat" 2>/dev/null)" = "${start%% *}" ] || return 0
 	kill -9 -- "-$pid" 2>/dev/null || :
 }
 
@@ -52,14 +53,22 @@ run_spec() {
 
 start_spec() {
 	spec "$@"
-	"$RUN" <"$T/spec" >/dev/null 2>"$T/messages" 3>&- &
-	supervisor=$!
+	rm -f "$T/supervisor" "$T/code"
+	# A shell of its own keeps the exit code: one that forks as much as wait_for may meet the number again and
+	# forget it.
+	sh -c '"$0" <"$1/spec" >/dev/null 2>"$1/messages" &
+		echo $! >"$1/supervisor"
+		wait $!
+		echo $? >"$1/code"' "$RUN" "$T" 3>&- &
+	wait_for filled "$T/supervisor"
+	supervisor=$(cat "$T/supervisor")
 }
 
 # End of a supervisor from start_spec: its exit code in $status.
+# shellcheck disable=SC2034
 finish() {
-	status=0
-	wait "$supervisor" || status=$?
+	wait_for filled "$T/code"
+	status=$(cat "$T/code")
 	supervisor=
 }
 
