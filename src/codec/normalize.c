@@ -101,15 +101,16 @@ static char *as_text(const json_t *v)
 	return text ? text : xstrdup("");
 }
 
-/* Split typed values into what S0 allows and, where that loses something, the value itself. */
-void put_inputs(json_t *action, const json_t *inputs)
+/* Split typed values into what S0 allows and, where that loses something, the value itself beside it. */
+static void put_split(json_t *to, const char *plain_key, const char *typed_key, const json_t *values,
+		      bool (*allowed)(const json_t *v))
 {
 	json_t *plain = json_object(), *typed = json_object();
 	const char *key;
 	json_t *v;
 
-	json_object_foreach((json_t *)inputs, key, v) {
-		if (json_is_string(v) || json_is_number(v) || json_is_boolean(v)) {
+	json_object_foreach((json_t *)values, key, v) {
+		if (allowed(v)) {
 			json_object_set(plain, key, v);
 		} else {
 			AUTO_FREE char *text = as_text(v);
@@ -118,10 +119,36 @@ void put_inputs(json_t *action, const json_t *inputs)
 			json_object_set(typed, key, v);
 		}
 	}
-	put(action, "inputs", plain);
+	put(to, plain_key, plain);
 	if (json_object_size(typed) > 0)
-		json_object_set(action, "typedInputs", typed);
+		json_object_set(to, typed_key, typed);
 	json_decref(typed);
+}
+
+static bool is_plain_input(const json_t *v)
+{
+	return json_is_string(v) || json_is_number(v) || json_is_boolean(v);
+}
+
+static bool is_plain_fallback(const json_t *v)
+{
+	return json_is_string(v);
+}
+
+/* Typed values that the source gives itself (a plan.json that is dropped again) go over those that follow. */
+static void add_typed(json_t *to, const json_t *from, const char *typed_key)
+{
+	json_t *given = json_object_get(from, typed_key), *typed = json_object_get(to, typed_key);
+
+	if (typed)
+		json_object_update(typed, given);
+	else
+		copy(to, from, typed_key);
+}
+
+void put_inputs(json_t *action, const json_t *inputs)
+{
+	put_split(action, "inputs", "typedInputs", inputs, is_plain_input);
 }
 
 static void put_error_handling(json_t *action, const json_t *from)
@@ -133,27 +160,9 @@ static void put_error_handling(json_t *action, const json_t *from)
 		     (policy && strcmp(policy, "continue") == 0);
 
 	put(handling, "continueOnFailure", json_boolean(go_on));
-	if (fallback) {
-		json_t *plain = json_object(), *typed = json_object();
-		const char *key;
-		json_t *v;
-
-		json_object_foreach(fallback, key, v) {
-			if (json_is_string(v)) {
-				json_object_set(plain, key, v);
-			} else {
-				AUTO_FREE char *text = as_text(v);
-
-				json_object_set_new(plain, key, json_string(text));
-				json_object_set(typed, key, v);
-			}
-		}
-		put(handling, "fallbackValue", plain);
-		if (json_object_size(typed) > 0)
-			json_object_set(handling, "typedFallback", typed);
-		json_decref(typed);
-	}
-	copy(handling, source, "typedFallback");
+	if (fallback)
+		put_split(handling, "fallbackValue", "typedFallback", fallback, is_plain_fallback);
+	add_typed(handling, source, "typedFallback");
 	copy(handling, source, "alternativeActionId");
 	put(action, "errorHandling", handling);
 }
@@ -170,9 +179,7 @@ static json_t *normalize_action(const json_t *from)
 	copy(to, from, "id");
 	copy(to, from, "actionDefinitionId");
 	put_inputs(to, json_object_get(from, "inputs"));
-	json_object_update(json_object_get(to, "typedInputs"), json_object_get(from, "typedInputs"));
-	if (!json_object_get(to, "typedInputs"))
-		copy(to, from, "typedInputs");
+	add_typed(to, from, "typedInputs");
 	put(to, "dependencies", deps ? json_incref(deps) : json_array());
 	put_error_handling(to, from);
 	for (k = same; *k; k++)

@@ -286,16 +286,16 @@ static void scan_results(struct daemon *d)
 	struct dirent *entry;
 
 	while (handle && (entry = readdir(handle))) {
-		char name[SPOOL_PATH_MAX], *id, *action, *rest;
+		char name[SPOOL_PATH_MAX], *action;
 		struct live *l;
-		uint32_t i;
+		uint32_t i, attempt;
 
 		if (spool_ignored_name(entry->d_name) || strlen(entry->d_name) >= sizeof name)
 			continue;
 		strcpy(name, entry->d_name);
-		if (spool_split_name(name, &id, &action, &rest) && action && (l = live_find(d, id)) &&
+		if (spool_split_result(name, &action, &attempt) && (l = live_find(d, name)) &&
 		    (i = plan_find(l->plan, action)) != NO_ACTION && l->exec->a[i].phase == PH_RUNNING)
-			child_ended(d, l, i, (uint32_t)strtoul(rest, NULL, 10), -1);
+			child_ended(d, l, i, attempt, -1);
 		unlinkat(d->spool.fd[SPOOL_RESULTS], entry->d_name, 0);
 	}
 	if (handle)

@@ -336,6 +336,25 @@ bool spool_split_name(char *name, char **id, char **action, char **rest)
 	return true;
 }
 
+bool spool_split_result(char *name, char **action, uint32_t *attempt)
+{
+	size_t n = strlen(name);
+	uint64_t number;
+	char *dot;
+
+	if (n < UUID_TEXT || name[UUID_TEXT - 1] != '.' || !text_ends_with(name, ".json"))
+		return false;
+	name[n - strlen(".json")] = '\0';
+	name[UUID_TEXT - 1] = '\0';
+	*action = name + UUID_TEXT;
+	dot = strrchr(*action, '.');
+	if (!dot || !text_to_u64(dot + 1, &number) || number > UINT32_MAX)
+		return false;
+	*dot = '\0';
+	*attempt = (uint32_t)number;
+	return uuid_is_v7(name) && instance_id_is(*action);
+}
+
 bool spool_ignored_name(const char *name)
 {
 	return name[0] == '.' || text_ends_with(name, "~") || text_ends_with(name, ".tmp") ||

@@ -76,6 +76,10 @@ void spool_result_name(const char *id, const char *action, uint32_t attempt, cha
  * it does not begin with an execution id. */
 bool spool_split_name(char *name, char **id, char **action, char **rest);
 
+/* Take the name of an announced result, ID.ACTION.N.json, apart from the right, because ACTION may be an instance
+ * with a number of its own.  name is changed and becomes the id; false if it is no such name. */
+bool spool_split_result(char *name, char **action, uint32_t *attempt);
+
 /* Is this a name that every scan leaves alone (dotted, or ending in ~ .tmp .swp .part)? */
 bool spool_ignored_name(const char *name);
 
