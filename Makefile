@@ -117,6 +117,21 @@ check-layers:
 lint:
 	@sh tests/lint/run.sh
 
+# ---- benchmarks: tests/bench/README.md ----
+
+bench_bin := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
+
+$(BUILD)/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h) $(BUILD)/.flags
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LINK $@")
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -static -o $@ $<
+
+# creel, ninja and the bare loop only.  make bench-quick SHAPES=chain ROUNDS=3
+.PHONY: bench-quick
+bench-quick: all $(bench_bin)
+	@command -v ninja >/dev/null || sh contrib/install-packages.sh contrib/packages-bench.txt
+	@bash tests/bench/quick.sh $(SHAPES)
+
 # ---- use ----
 
 .PHONY: demo install

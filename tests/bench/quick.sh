@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# quick.sh - creel beside ninja and the bare loop, and nothing else: for the hour of somebody who makes it faster.
+#
+#	quick.sh [SHAPE…]	default: independent chain fan
+#
+#	ROUNDS=5         of each shape; the order of the contenders changes from round to round
+#	FSES=root        where: root (BENCH_DIR as it is), ext4, xfs (loop-mounted images; root may)
+#	WHO="loop ninja creel creel_live"
+#	BENCH_DIR=DIR    on which disk; default: build/
+set -u -o pipefail
+. "$(dirname "$0")/lib.sh"
+
+bench_setup
+shapes=("$@")
+[ $# -gt 0 ] || shapes=(independent chain fan)
+for s in "${shapes[@]}"; do
+	stages_of "$s" >/dev/null || exit 64
+done
+for fs in ${FSES:-root}; do
+	bench_fs "$fs" || continue
+	for shape in "${shapes[@]}"; do
+		for ((r = 0; r < ${ROUNDS:-5}; r++)); do
+			# shellcheck disable=SC2086
+			round "$shape" "$r" ${WHO:-loop ninja creel creel_live}
+		done
+	done
+done
+
+echo "medians of ${ROUNDS:-5}; x: times the loop's; best: by the shortest run; load now $(cut -d ' ' -f 1 /proc/loadavg)"
+jq -R -s -f "$here/report.jq" "$RAW" | jq -r '
+	def n($d): . * pow(10; $d) | round / pow(10; $d);
+	["fs", "shape", "who", "wall ms", "us/job", "x", "x best", "cpu us/job", "x cpu"],
+	(sort_by([.fs, .shape, .times.wall])[] | [.fs, .shape, .who, (.wall * .jobs / 1000 | n(0)), (.wall | n(0)),
+		((.times.wall // 0) | n(2)), ((.times.best // 0) | n(2)), (.cpu | n(0)), ((.times.cpu // 0) | n(2))]) | @tsv' |
+	column -t -s "$(printf '\t')"
+[ -z "${FAILED:-}" ] || die "failed:$FAILED"
