@@ -31,6 +31,17 @@ static int open_directory(const char *path, struct err *e)
 	return fd;
 }
 
+/* Is the file that we have locked still the one that everybody else would lock?  A daemon that found it free has declared
+ * the attempt void and, since it had never started, removed both and had it started anew: the lock first, so this is
+ * looked at last. */
+static bool is_in_place(const struct attempt *a, const struct stat *ours)
+{
+	struct stat st;
+
+	return fstatat(a->dir, "lock", &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == ours->st_dev &&
+	       st.st_ino == ours->st_ino;
+}
+
 enum attempt_open attempt_open(struct attempt *a, const struct spec *s, struct err *e)
 {
 	struct stat st;
@@ -60,6 +71,8 @@ enum attempt_open attempt_open(struct attempt *a, const struct spec *s, struct e
 		err_set(e, EEXIST, "the attempt has a result already");
 	else if (st.st_size > 0)
 		err_set(e, EEXIST, "the attempt was started before");
+	else if (!is_in_place(a, &st))
+		err_set(e, ECANCELED, "the attempt was declared void and is started anew");
 	else
 		return ATTEMPT_OURS;
 	return ATTEMPT_OVER;

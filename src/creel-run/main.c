@@ -13,8 +13,8 @@ DESCRIPTION
 	   and becomes a subreaper;
 	2. makes the attempt's directory and the one above it where they are missing (mode 0755 and the umask),
 	   opens or creates `lock` there and takes the flock on it, which it holds until it ends;
-	3. leaves at once if somebody else holds it, if `void` or `result.json` is there, or if `lock` is not empty
-	   (the action was started before);
+	3. leaves at once if somebody else holds it, if `void` or `result.json` is there, if `lock` is not empty
+	   (the action was started before), or if it is no longer the file of that name (started anew);
 	4. writes request.json;
 	5. makes the action's process: in a session of its own, without a terminal, standard input from
 	   /dev/null, output to pipes, no other descriptor, default signals, the environment of the

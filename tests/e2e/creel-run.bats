@@ -392,6 +392,30 @@ all_gone() {
 	[ "$(ls -A "$DIR")" = lock ]
 }
 
+is_stopped() {
+	grep -q '^State:[[:space:]]*[tT]' "/proc/$1/status"
+}
+
+# A daemon that found the lock free before this supervisor had it has the same attempt started anew.
+@test "EDGE-5: a lock that is no longer the file of that name: leaves, exit 3" {
+	mkdir -p "$DIR"
+	spec arg=touch "arg=$T/ran"
+	strace -o /dev/null -e trace=flock -e inject=flock:signal=STOP:when=1 "$RUN" <"$T/spec" 2>"$T/messages" 3>&- &
+	tracer=$!
+	wait_for test -e "$DIR/lock"
+	supervisor=$(pgrep -P "$tracer")
+	wait_for is_stopped "$supervisor"
+	rm "$DIR/lock"
+	kill -CONT "$supervisor"
+	status=0
+	wait "$tracer" || status=$?
+	supervisor=
+	[ "$status" -eq 3 ]
+	grep -q "started anew" "$T/messages"
+	[ ! -e "$T/ran" ]
+	[ -z "$(ls -A "$DIR")" ]
+}
+
 @test "EDGE-5: void, a result, or a lock that was written in: leaves at once, exit 3" {
 	mkdir -p "$DIR"
 	: >"$DIR/void"
