@@ -85,10 +85,11 @@ int child_start(struct daemon *d, struct live *l, uint32_t action, struct err *e
 
 /* ---- processes that lost their supervisor ---- */
 
-static bool read_stat(pid_t pid, pid_t *ppid, pid_t *session, unsigned long long *start)
+/* over: it has ended and waits for its parent to reap it. */
+static bool read_stat(pid_t pid, pid_t *ppid, pid_t *session, unsigned long long *start, bool *over)
 {
-	char path[32], text[1024], *p;
-	int fd, pp, sid;
+	char path[32], text[1024], state, *p;
+	int fd, pp, sid, threads;
 	ssize_t n;
 
 	snprintf(path, sizeof path, "/proc/%d/stat", pid);
@@ -101,9 +102,10 @@ static bool read_stat(pid_t pid, pid_t *ppid, pid_t *session, unsigned long long
 		return false;
 	text[n] = '\0';
 	p = strrchr(text, ')'); /* the name may hold anything */
-	if (!p || sscanf(p + 1, " %*c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &pp,
-			 &sid, start) != 3)
+	if (!p || sscanf(p + 1, " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %llu", &state,
+			 &pp, &sid, &threads, start) != 5)
 		return false;
+	*over = state == 'X' || (state == 'Z' && threads <= 1); /* else only its first thread has ended */
 	*ppid = pp;
 	*session = sid;
 	return true;
@@ -129,8 +131,10 @@ static unsigned kill_once(struct daemon *d, const struct attempt_process *p)
 	while (proc && (entry = readdir(proc))) {
 		pid_t pid = atoi(entry->d_name), ppid, session;
 		unsigned long long start;
+		bool over;
 
-		if (pid <= 1 || pid == getpid() || !read_stat(pid, &ppid, &session, &start))
+		/* A parent may never reap what has ended: nothing is left of that to wait for. */
+		if (pid <= 1 || pid == getpid() || !read_stat(pid, &ppid, &session, &start, &over) || over)
 			continue;
 		if (!(p->known && session == p->sid && start >= p->start) && !(ppid == getpid() && !is_supervisor(d, pid)))
 			continue;
@@ -302,9 +306,10 @@ static pid_t find_supervisor(const struct attempt_process *p)
 	unsigned long long start;
 	char path[32], name[32] = "";
 	pid_t parent, session;
+	bool over;
 	int fd;
 
-	if (!same_boot(p) || !read_stat(p->pid, &parent, &session, &start) || start != p->start)
+	if (!same_boot(p) || !read_stat(p->pid, &parent, &session, &start, &over) || start != p->start)
 		return 0;
 	snprintf(path, sizeof path, "/proc/%d/comm", parent);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
