@@ -359,10 +359,14 @@ void child_adopt(struct daemon *d, struct live *l, uint32_t action, const struct
 static void adopted_over(struct daemon *d, size_t k)
 {
 	struct running r = d->running.v[k];
+	char name[SPOOL_PATH_MAX];
 
 	if (r.pidfd >= 0)
 		close(r.pidfd);
 	take_out(d, k);
+	/* Its announcement says nothing more; whoever drains may be gone before the next look at results/. */
+	spool_result_name(r.live->exec->id, r.live->plan->actions[r.action].id, r.attempt, name);
+	unlinkat(d->spool.fd[SPOOL_RESULTS], name, 0);
 	child_ended(d, r.live, r.action, r.attempt, -1);
 }
 

@@ -142,6 +142,52 @@ verify() {
 	verify
 }
 
+zombie_is_made() {
+	[ -s "$T/zombie" ] && grep -q '^State:[[:space:]]*Z' "/proc/$(cut -d ' ' -f 2 "$T/zombie")/status"
+}
+
+# A parent that left the session never reaps what it made there: the daemon must not wait for that.
+@test "EDGE-5: what is left of a lost attempt is killed, and what has ended already is not waited for" {
+	drop zombie.yaml <<-E
+	name: zombie
+	actions:
+	- id: a
+	  actionDefinitionId: shell.run
+	  onLost: fail
+	  inputs:
+	    script: |
+	      echo \$\$ > $T/main
+	      perl -MPOSIX -e '\$z = fork; exit 0 unless \$z; setsid; open F, ">", "$T/zombie"; print F "\$\$ \$z\n"; close F; sleep 60' &
+	      wait
+	E
+	daemon_start
+	wait_until zombie_is_made
+	read -r parent zombie <"$T/zombie"
+	supervisor=$(cut -d ' ' -f 4 "/proc/$(cat "$T/main")/stat")
+	daemon_crash
+	kill -KILL "$supervisor"
+	strace -f -o "$T/calls" -e trace=kill "$BIN/creeld" --spool "$S" --drain 2>>"$T/log" 3>&- || :
+	kill -KILL "$parent"
+	[ "$(state .status)" = failed ]
+	grep -q "kill($(cat "$T/main"), SIGKILL)" "$T/calls"
+	! grep -q "kill($zombie," "$T/calls"
+}
+
+@test "EDGE-5: announcements of adopted attempts are cleared by the daemon that took them" {
+	for n in 1 2 3 4 5 6; do
+		echo "- {id: a$n, actionDefinitionId: shell.run, inputs: {script: '$(gate go)'}}"
+	done | { echo "name: announced"; echo "actions:"; cat; } | drop announced.yaml
+	daemon_start --max-concurrency 6
+	wait_until eval '[ "$(cat "$S"/executions/*/*/actions/*/1/lock | wc -l)" -eq 6 ]'
+	daemon_crash
+	daemon_start --max-concurrency 6 --drain
+	open_gate go
+	wait_until ended "$DAEMON"
+	DAEMON=
+	is_state .status completed
+	[ -z "$(ls "$S/results")" ]
+}
+
 @test "EDGE-5: a full disk stops the starts, is reported, and work goes on when there is room" {
 	[ "$(id -u)" -eq 0 ] || skip "mounts need root"
 	mkdir "$T/small"
