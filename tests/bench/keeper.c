@@ -21,7 +21,7 @@ static void on_signal(int sig)
 {
 	if (sig == SIGALRM)
 		overdue = 1;
-	else
+	else if (sig != SIGCHLD) /* that one only wakes */
 		told = 1;
 }
 
@@ -49,6 +49,7 @@ static _Noreturn void become(char **argv, const char *log, const sigset_t *mask)
 	dup2(fd, 1);
 	dup2(fd, 2);
 	closefrom(3);
+	setsid(); /* some servers signal their own process group */
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(argv[0], argv);
 	perror(argv[0]);
