@@ -26,12 +26,15 @@ ALL_CFLAGS = $(CSTD) $(OPT) $(WARN) $(WERROR) -fno-common -fstack-protector-stro
              $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -pthread $(LDFLAGS)
 
+comma := ,
+
 # What is made, from what lies there: a layer is a directory, a program too.
 lib_src   := $(foreach d,base model codec core store,$(sort $(wildcard src/$(d)/*.c)))
 lib_obj   := $(lib_src:%.c=$(BUILD)/%.o) $(BUILD)/gen/schemas.o
 creeld_obj := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard src/creeld/*.c)))
 creel_obj  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard src/creel/*.c)))
-run_obj    := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard src/creel-run/*.c)))
+run_src    := $(sort $(wildcard src/creel-run/*.c)) $(patsubst %,src/base/%.c,mem buf clock fs err text log)
+run_obj    := $(patsubst %.c,$(BUILD)/run/%.o,$(run_src))
 unit_src  := $(sort $(wildcard tests/unit/test_*.c tests/core/test_*.c))
 unit_bin  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(unit_src))
 programs  := $(patsubst src/%/main.c,$(BUILD)/%,$(wildcard src/creeld/main.c src/creel/main.c src/creel-run/main.c))
@@ -50,10 +53,26 @@ $(BUILD)/creeld: $(creeld_obj) $(BUILD)/libcreel.a
 $(BUILD)/creel: $(creel_obj) $(BUILD)/libcreel.a
 	$(if $(V),,@echo "  LINK $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
-# The supervisor needs nothing but libc: it is started once per attempt.
-$(BUILD)/creel-run: $(run_obj) $(BUILD)/libcreel.a
+# The supervisor is started once per attempt and needs nothing but libc.  With musl an empty program starts in a
+# quarter of the time that it takes with a static glibc, which looks the processor over first; where musl is not
+# installed, or the compiler is not gcc, it is the usual libc.  The kernel's headers are lent to musl by links.
+MUSL := $(if $(SANITIZE),,$(if $(filter cc gcc,$(CC)),$(shell command -v musl-gcc)))
+RUN_CC := $(or $(MUSL),$(CC))
+kernel_headers := $(BUILD)/kernel-headers
+RUN_CFLAGS = $(filter-out $(PKG_CFLAGS),$(ALL_CFLAGS)) $(if $(MUSL),-isystem $(kernel_headers))
+$(BUILD)/creel-run: $(run_obj)
 	$(if $(V),,@echo "  LINK $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) $(if $(SANITIZE),,-static) -o $@ $^
+	$(Q)$(RUN_CC) $(if $(MUSL),$(LDFLAGS) -Wl$(comma)-z$(comma)noseparate-code,$(ALL_LDFLAGS)) $(if $(SANITIZE),,-static) -o $@ $^
+$(BUILD)/run/%.o: %.c $(BUILD)/.flags
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  RUN  $<")
+	$(Q)$(RUN_CC) -Isrc -D_GNU_SOURCE $(RUN_CFLAGS) -MMD -MP -c -o $@ $<
+$(run_obj): | $(kernel_headers)
+$(kernel_headers):
+	@mkdir -p $@
+	@ln -sfn /usr/include/linux $@/linux
+	@ln -sfn /usr/include/asm-generic $@/asm-generic
+	@ln -sfn /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)/asm $@/asm
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libcreel.a
 	@mkdir -p $(@D)
@@ -76,8 +95,8 @@ $(BUILD)/gen/schemas.c: $(schemas) contrib/embed-schemas.sh
 # Objects are made again when the compiler or its flags change.
 $(BUILD)/.flags: FORCE
 	@mkdir -p $(BUILD)
-	@printf '%s\n' '$(CC) $(subst ','\'',$(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS))' | cmp -s - $@ || \
-	 printf '%s\n' '$(CC) $(subst ','\'',$(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS))' > $@
+	@printf '%s\n' '$(CC) $(subst ','\'',$(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS)) $(RUN_CC)' | cmp -s - $@ || \
+	 printf '%s\n' '$(CC) $(subst ','\'',$(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS)) $(RUN_CC)' > $@
 .PHONY: FORCE
 FORCE:
 .SECONDARY:

@@ -13,6 +13,7 @@ typedef int64_t msec; /* milliseconds */
 
 msec clock_wall(void);
 msec clock_mono(void);
+int64_t clock_mono_us(void); /* microseconds, to measure with */
 
 enum { CLOCK_TEXT = 25 }; /* "2026-11-21T03:45:00.123Z" and a NUL */
 

@@ -33,18 +33,20 @@ int fs_write_all(int fd, const void *p, size_t n, struct err *e)
 
 int fs_read_fd(int fd, const char *name, size_t max, struct buf *b, struct err *e)
 {
+	enum { ROOM = 32 };
 	size_t start = b->len;
 	struct stat st;
 
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
 		if ((size_t)st.st_size > max)
 			return err_set(e, EFBIG, "%s has %lld bytes; at most %zu are read", name, (long long)st.st_size, max);
-		buf_reserve(b, (size_t)st.st_size + 1);
+		buf_reserve(b, (size_t)st.st_size + ROOM);
 	}
 	for (;;) {
 		ssize_t got;
 
-		buf_reserve(b, 4096);
+		if (b->cap - b->len < ROOM) /* what a file's size promised is read without growing */
+			buf_reserve(b, 4096);
 		got = read(fd, b->p + b->len, b->cap - b->len - 1);
 		if (got < 0) {
 			if (errno == EINTR)

@@ -46,6 +46,7 @@ enum attempt_open attempt_open(struct attempt *a, const struct spec *s, struct e
 {
 	struct stat st;
 
+	a->lock = -1;
 	a->dir = open_directory(s->dir, e);
 	if (a->dir < 0)
 		return ATTEMPT_FAILED;
@@ -78,23 +79,40 @@ enum attempt_open attempt_open(struct attempt *a, const struct spec *s, struct e
 	return ATTEMPT_OVER;
 }
 
-int attempt_place(struct attempt *a, struct err *e)
+void attempt_close(struct attempt *a)
+{
+	if (a->lock >= 0)
+		close(a->lock);
+	if (a->dir >= 0)
+		close(a->dir);
+}
+
+/* 0, or -1 with *e. */
+static int read_boot_id(char out[64], struct err *e)
 {
 	static const char path[] = "/proc/sys/kernel/random/boot_id";
-	char boot[64];
-	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, boot, sizeof boot - 1);
+	ssize_t n = fd < 0 ? -1 : read(fd, out, 63);
 
 	if (n < 0)
 		return err_sys(e, errno, "cannot read %s", path);
 	close(fd);
-	boot[n] = '\0';
-	boot[strcspn(boot, "\n")] = '\0';
+	out[n] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+	return 0;
+}
+
+int attempt_place(struct attempt *a, const struct spec *s, struct err *e)
+{
+	char boot[64] = "";
+	struct stat st;
+
+	if (!s->boot && read_boot_id(boot, e) < 0)
+		return -1;
 	if (fstat(a->lock, &st) < 0)
 		return err_sys(e, errno, "cannot look at lock");
-	snprintf(a->place, sizeof a->place, "boot=%s dev=%llu ino=%llu", boot, (unsigned long long)st.st_dev,
-		 (unsigned long long)st.st_ino);
+	snprintf(a->place, sizeof a->place, "boot=%.40s dev=%llu ino=%llu", s->boot ? s->boot : boot,
+		 (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
 	return 0;
 }
 

@@ -21,10 +21,14 @@ struct attempt {
 };
 
 /* Make what is missing of the directory, take the lock, and see that nothing was done there before. */
+/* attempt_close() is due in every case. */
 enum attempt_open attempt_open(struct attempt *a, const struct spec *s, struct err *e);
 
 /* What `lock` says of the machine and of itself: boot id, and the device and inode of the lock file. */
-int attempt_place(struct attempt *a, struct err *e);
+int attempt_place(struct attempt *a, const struct spec *s, struct err *e);
+
+/* Let go of the directory and the lock. */
+void attempt_close(struct attempt *a);
 
 /* request.json, if the specification has one. */
 int attempt_write_request(const struct attempt *a, const struct spec *s, struct err *e);

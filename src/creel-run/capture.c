@@ -15,12 +15,24 @@ int capture_open(struct capture *c, const char *name, uint64_t cap, const struct
 {
 	int ends[2];
 
-	*c = (struct capture){.name = name, .cap = cap, .file = -1, .mask = {.set = secrets}};
+	*c = (struct capture){.cap = cap, .file = -1, .mask = {.set = secrets}};
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_sys(e, errno, "cannot make a pipe for %s", name);
+	c->name = name;
 	c->in = ends[0];
 	c->out = ends[1];
 	return 0;
+}
+
+void capture_close(struct capture *c)
+{
+	if (!c->name)
+		return;
+	close(c->in);
+	close(c->out);
+	if (c->file >= 0)
+		close(c->file);
+	*c = (struct capture){.file = -1};
 }
 
 static void store(struct capture *c, int dir, const char *p, size_t n)

@@ -37,6 +37,8 @@ int capture_open(struct capture *c, const char *name, uint64_t cap, const struct
 bool capture_take(struct capture *c, int dir);
 /* Take what is left in both pipes, and put the marks where something was cut. */
 void capture_finish(struct capture *out, struct capture *err, int dir);
+/* Let go of the descriptors; of a zeroed one, or one that could not be opened, too. */
+void capture_close(struct capture *c);
 /* Is part of the stream not in the file? */
 bool capture_truncated(const struct capture *c);
 

@@ -3,14 +3,14 @@ NAME
 	creel-run - run one attempt of one action
 
 SYNOPSIS
-	creel-run < SPECIFICATION
+	creel-run [--wait] < SPECIFICATION
 
 DESCRIPTION
-	creeld starts one creel-run for each attempt, with no arguments and the specification on descriptor 0.  It
-	outlives the daemon.  In this order it
+	creeld starts one creel-run for each attempt, with the specification on descriptor 0.  It outlives the daemon.
+	In this order it
 
-	1. reads the specification to its end, leaves the daemon's session, closes every descriptor but 0 to 2,
-	   and becomes a subreaper;
+	1. leaves the daemon's process group, closes every descriptor but 0 to 2, becomes a subreaper, and reads
+	   the specification to its end;
 	2. makes the attempt's directory and the one above it where they are missing (mode 0755 and the umask),
 	   opens or creates `lock` there and takes the flock on it, which it holds until it ends;
 	3. leaves at once if somebody else holds it, if `void` or `result.json` is there, if `lock` is not empty
@@ -35,6 +35,14 @@ DESCRIPTION
 	execvp does; but a file that is no program is not handed to a shell.  A program that cannot be executed,
 	and a cwd that cannot be entered, are the outcome not_executable, never an exit code.
 
+	With --wait it serves its daemon for one attempt after the other.  Descriptor 0 is a file that the daemon writes
+	each specification to, descriptor 3 a socket with words of one byte.  S: the specification is complete; it is
+	read and wiped, and steps 2 to 4 are done, all that leaves no trace outside of the attempt's directory.  G: go;
+	the rest is done.  The answer, when the result is published, is D, and the lock is free.  So a daemon has a
+	supervisor ready while it commits to an attempt, and says G when the commit is durable.  If descriptor 3 ends
+	before a word, or a signal asks to end between attempts, it leaves with status 0; before G that leaves an empty
+	lock file: the action never started.  If the daemon dies during an attempt, that is brought to its end first.
+
 SPECIFICATION
 	NUL-terminated strings `key=value`, at most 32 MiB, in any order.  All but arg, env and secret
 	at most once.
@@ -49,6 +57,7 @@ SPECIFICATION
 	grace_ms=N          between TERM and KILL; 5000
 	stdout_cap=BYTES    16 MiB
 	stderr_cap=BYTES    16 MiB
+	boot=ID             the kernel's boot id; absent: it is read
 	cwd=PATH            absent: the daemon's
 	request=TEXT        what request.json holds; absent: no file
 	no_new_privs=0|1    1
@@ -65,7 +74,7 @@ RESULT
 	file `error`; killed: descendants that needed KILL; resources: {userMs, systemMs, maxRssKiB}.
 
 EXIT STATUS
-	0    a result was published
+	0    a result was published; or, with --wait, nothing was wanted of it
 	2    somebody else holds the attempt's lock; nothing was done
 	3    the attempt is void, has a result, or was started before; nothing was done
 	100  the specification is wrong; nothing was done
@@ -84,6 +93,8 @@ BUGS
 	a signal makes it give up (111), and the attempt is lost.
 */
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -92,7 +103,16 @@ BUGS
 #include "creel-run/spec.h"
 #include "creel-run/supervise.h"
 
-enum { EXIT_PUBLISHED = 0, EXIT_HELD = 2, EXIT_OVER = 3, EXIT_SPECIFICATION = 100, EXIT_ENVIRONMENT = 111 };
+enum {
+	EXIT_PUBLISHED = 0,
+	EXIT_DISMISSED = 0,
+	EXIT_HELD = 2,
+	EXIT_OVER = 3,
+	EXIT_SPECIFICATION = 100,
+	EXIT_ENVIRONMENT = 111,
+	DISMISSED = -1, /* of an attempt: it was not wanted in the end */
+};
+enum { WORDS = 3 }; /* the descriptor that --wait waits on */
 
 /* An error that time will not mend: somebody took the directory away, or will never let us. */
 static bool hopeless(int code)
@@ -123,59 +143,102 @@ static int publish(const struct result *r, const struct spec *s, int dir)
 	}
 }
 
-static int run(struct spec *s)
+/* An attempt that is ours.  words: where the word to go comes from, or -1 if it goes at once. */
+static int run_ours(struct attempt *a, const struct spec *s, int words)
+{
+	int code = DISMISSED;
+	struct result r;
+
+	supervise_ready(a, s, &r);
+	if (words < 0 || supervise_wait(words) == 'G') {
+		supervise(a, s, &r);
+		code = publish(&r, s, a->dir);
+	}
+	report_free(&r);
+	return code;
+}
+
+static int run(const struct spec *s, int words)
 {
 	struct attempt a;
-	struct result r;
 	struct err e;
-	int code;
+	int code = EXIT_ENVIRONMENT;
 
 	switch (attempt_open(&a, s, &e)) {
 	case ATTEMPT_OURS:
-		supervise(&a, s, &r);
-		code = publish(&r, s, a.dir);
-		buf_free(&r.reason);
-		return code;
+		code = run_ours(&a, s, words);
+		break;
 	case ATTEMPT_HELD:
 		log_info("%s: somebody else holds the lock; leaving", s->dir);
-		return EXIT_HELD;
+		code = EXIT_HELD;
+		break;
 	case ATTEMPT_OVER:
 		log_info("%s: %s; leaving", s->dir, e.text);
-		return EXIT_OVER;
+		code = EXIT_OVER;
+		break;
 	case ATTEMPT_FAILED:
+		log_error("%s: %s; nothing was started", s->dir, e.text);
 		break;
 	}
-	log_error("%s: %s; nothing was started", s->dir, e.text);
-	return EXIT_ENVIRONMENT;
+	attempt_close(&a);
+	return code;
 }
 
-static int read_and_run(struct spec *s)
+/* Run what the specification at fd asks for. */
+static int run_specification(int fd, int words)
 {
+	struct spec s;
+	struct err e;
+	int code = EXIT_SPECIFICATION;
+
+	if (spec_read(&s, fd, &e) < 0) {
+		log_error("bad specification: %s; nothing was started", e.text);
+	} else if (fd == STDIN_FILENO && supervise_close_input(&e) < 0) {
+		log_error("%s; nothing was started", e.text);
+		code = EXIT_ENVIRONMENT;
+	} else {
+		code = run(&s, words);
+	}
+	spec_free(&s);
+	return code;
+}
+
+/* One attempt after the other, as the daemon wishes. */
+static int attend(void)
+{
+	int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, WORDS + 1), code;
 	struct err e;
 
-	if (spec_read(s, STDIN_FILENO, &e) < 0) {
-		log_error("bad specification: %s; nothing was started", e.text);
-		return EXIT_SPECIFICATION;
-	}
-	if (supervise_prepare(&e) < 0) {
-		log_error("%s; nothing was started", e.text);
+	if (fd < 0 || supervise_close_input(&e) < 0) {
+		log_error("cannot keep the specification open; nothing was started");
 		return EXIT_ENVIRONMENT;
 	}
-	return run(s);
+	while (supervise_wait(WORDS) == 'S') {
+		if (lseek(fd, 0, SEEK_SET) < 0)
+			return EXIT_ENVIRONMENT;
+		code = run_specification(fd, WORDS);
+		if (code == DISMISSED)
+			return EXIT_DISMISSED;
+		/* Whoever reads this knows where the result is.  If there is nobody, results/ has told it. */
+		if (code != EXIT_PUBLISHED || write(WORDS, "D", 1) != 1)
+			return code;
+	}
+	return EXIT_DISMISSED;
 }
 
 int main(int argc, char **argv)
 {
-	struct spec spec;
-	int code;
+	bool waits = argc == 2 && strcmp(argv[1], "--wait") == 0;
+	struct err e;
 
-	(void)argv;
 	log_open("creel-run", LOG_LEVEL_INFO);
-	if (argc != 1) {
-		log_error("it takes no arguments, but a specification on standard input; see creel-run(8)");
+	if (argc != 1 && !waits) {
+		log_error("it takes a specification on standard input and no argument but --wait; see creel-run(8)");
 		return EXIT_SPECIFICATION;
 	}
-	code = read_and_run(&spec);
-	spec_free(&spec);
-	return code;
+	if (supervise_prepare(waits ? WORDS : -1, &e) < 0) {
+		log_error("%s; nothing was started", e.text);
+		return EXIT_ENVIRONMENT;
+	}
+	return waits ? attend() : run_specification(STDIN_FILENO, -1);
 }

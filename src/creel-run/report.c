@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,15 +44,11 @@ static void put_stream(struct buf *b, const struct capture *c)
 	buf_putc(b, '}');
 }
 
-static void put_resources(struct buf *b)
+void report_free(struct result *r)
 {
-	struct rusage u;
-
-	if (getrusage(RUSAGE_CHILDREN, &u) < 0)
-		return;
-	buf_printf(b, ",\"resources\":{\"userMs\":%lld,\"systemMs\":%lld,\"maxRssKiB\":%ld}",
-		   (long long)u.ru_utime.tv_sec * 1000 + u.ru_utime.tv_usec / 1000,
-		   (long long)u.ru_stime.tv_sec * 1000 + u.ru_stime.tv_usec / 1000, u.ru_maxrss);
+	buf_free(&r->reason);
+	capture_close(&r->out);
+	capture_close(&r->err);
 }
 
 /* The size of a file that the action made, or -1.  Links and other kinds do not count. */
@@ -92,7 +87,8 @@ void report_write(const struct result *r, const struct spec *s, int dir, struct 
 	if (size_of(dir, "error") >= 0)
 		buf_puts(b, ",\"error\":true");
 	buf_printf(b, ",\"killed\":%zu", r->killed);
-	put_resources(b);
+	buf_printf(b, ",\"resources\":{\"userMs\":%lld,\"systemMs\":%lld,\"maxRssKiB\":%ld}", r->user_us / 1000,
+		   r->system_us / 1000, r->max_rss);
 	buf_puts(b, "}\n");
 }
 

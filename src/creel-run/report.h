@@ -30,9 +30,13 @@ struct result {
 	int status;        /* of the main process, as from waitpid */
 	msec started_wall, finished_wall;
 	msec duration;     /* by the monotonic clock */
+	long long user_us, system_us; /* of all that was reaped */
+	long max_rss;                 /* KiB, of the largest */
 	struct capture out, err;
 	size_t killed;     /* descendants that had to be killed */
 };
+
+void report_free(struct result *r);
 
 /* The text of result.json.  Looks at the files that the action may have left in dir. */
 void report_write(const struct result *r, const struct spec *s, int dir, struct buf *b);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -30,6 +31,7 @@ static const struct key {
     {"grace_ms", NUMBER, false, offsetof(struct spec, grace_ms), INT64_MAX / 4},
     {"stdout_cap", NUMBER, false, offsetof(struct spec, stdout_cap), INT64_MAX},
     {"stderr_cap", NUMBER, false, offsetof(struct spec, stderr_cap), INT64_MAX},
+    {"boot", TEXT, false, offsetof(struct spec, boot), 0},
     {"cwd", TEXT, false, offsetof(struct spec, cwd), 0},
     {"request", TEXT, false, offsetof(struct spec, request), 0},
     {"no_new_privs", NUMBER, false, offsetof(struct spec, no_new_privs), 1},
@@ -123,6 +125,8 @@ int spec_read(struct spec *s, int fd, struct err *e)
 			   .stderr_cap = SPEC_OUTPUT_CAP, .no_new_privs = 1};
 	if (fs_read_fd(fd, "the specification", SPEC_MAX, &s->text, e) < 0)
 		return -1;
+	if (fd != STDIN_FILENO && ftruncate(fd, 0) < 0) /* there may be secrets in it */
+		return err_sys(e, errno, "cannot wipe it");
 	if (s->text.len == 0)
 		return err_set(e, EBADMSG, "it is empty");
 	if (s->text.p[s->text.len - 1] != '\0')

@@ -25,6 +25,7 @@ struct spec {
 	const char *results; /* the spool's results/, absolute; with link or not at all */
 	const char *link;    /* the name there */
 	const char *execution, *action, *token;
+	const char *boot;    /* the kernel's boot id; NULL: it is read */
 	const char *cwd;     /* NULL: where the daemon is */
 	const char *request; /* bytes of request.json, or NULL */
 	uint64_t attempt;

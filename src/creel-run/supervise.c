@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -48,34 +49,18 @@ struct watch {
 
 static int signals_fd = -1;
 
-/* The action inherits descriptor 0. */
-static int arrange_descriptors(struct err *e)
-{
-	if (syscall(SYS_close_range, 3u, ~0u, 0u) < 0)
-		return err_sys(e, errno, "cannot close inherited descriptors");
-	close(STDIN_FILENO);
-	for (int fd = 0; fd < 3; fd++)
-		if ((fd == STDIN_FILENO || fcntl(fd, F_GETFD) < 0) && open("/dev/null", O_RDWR) != fd)
-			return err_sys(e, errno, "cannot open /dev/null");
-	return 0;
-}
-
 /* Signals are read from a descriptor and so never interrupt anything.  SIGPIPE and SIGXFSZ are blocked and never
  * read, so that they are errors of a write: nobody may be there to read messages, and files have limits. */
 static int watch_signals(struct err *e)
 {
-	struct sigaction by_default = {.sa_handler = SIG_DFL};
-	const unsigned long kernel_default[4] = {0}; /* struct sigaction as the kernel has it, all zero: SIG_DFL */
+	const unsigned long by_default[4] = {0}; /* struct sigaction as the kernel has it, all zero: SIG_DFL */
 	sigset_t set;
 
-	/* A parent's ignored SIGCHLD would lose every exit status; and the action starts with defaults, too. */
-	for (int sig = 1; sig < NSIG; sig++)
+	/* A parent's ignored SIGCHLD would lose every exit status; and the action starts with defaults, too.  Asked of
+	 * the kernel itself: a C library keeps two signals to itself, which its posix_spawn leaves ignored. */
+	for (int sig = 1; sig <= 64; sig++)
 		if (sig != SIGKILL && sig != SIGSTOP)
-			sigaction(sig, &by_default, NULL);
-	/* glibc keeps two signals to itself and posix_spawn leaves them ignored in whatever it starts: it does not let
-	 * us say so through sigaction, the kernel does. */
-	for (int sig = 32; sig <= 33; sig++)
-		syscall(SYS_rt_sigaction, sig, &kernel_default, NULL, sizeof(unsigned long));
+			syscall(SYS_rt_sigaction, sig, &by_default, NULL, 8);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
@@ -91,15 +76,28 @@ static int watch_signals(struct err *e)
 	return 0;
 }
 
-int supervise_prepare(struct err *e)
+int supervise_prepare(int keep, struct err *e)
 {
-	/* Ctrl-C at the daemon's terminal is for the daemon.  Fails only for a group leader, who needs it not. */
-	setsid();
-	if (arrange_descriptors(e) < 0)
-		return -1;
+	/* Ctrl-C at the daemon's terminal is for the daemon.  A group of its own is enough for that, and the kernel
+	 * makes one at a fraction of the price of a session. */
+	setpgid(0, 0);
+	if (keep >= 0 && fcntl(keep, F_SETFD, FD_CLOEXEC) < 0)
+		return err_sys(e, errno, "descriptor %d is not open", keep);
+	if (syscall(SYS_close_range, keep < 0 ? 3u : (unsigned)keep + 1, ~0u, 0u) < 0)
+		return err_sys(e, errno, "cannot close inherited descriptors");
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "cannot become a subreaper");
 	return watch_signals(e);
+}
+
+/* The action inherits descriptor 0. */
+int supervise_close_input(struct err *e)
+{
+	close(STDIN_FILENO);
+	for (int fd = 0; fd < 3; fd++)
+		if ((fd == STDIN_FILENO || fcntl(fd, F_GETFD) < 0) && open("/dev/null", O_RDWR) != fd)
+			return err_sys(e, errno, "cannot open /dev/null");
+	return 0;
 }
 
 /* The signals that came; 0, or one of them that asks to end. */
@@ -113,6 +111,25 @@ static int read_signals(void)
 		if (info[i].ssi_signo != SIGCHLD)
 			asked = (int)info[i].ssi_signo;
 	return asked;
+}
+
+int supervise_wait(int fd)
+{
+	struct pollfd fds[] = {{fd, POLLIN, 0}, {signals_fd, POLLIN, 0}};
+	unsigned char byte;
+	ssize_t n;
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		/* A word to go on that came before a signal counts: the action is started, and then ended. */
+		if (fds[0].revents) {
+			n = read(fd, &byte, 1);
+			return n == 1 ? byte : -1;
+		}
+		if (read_signals())
+			return -1;
+	}
 }
 
 static void signal_all(int sig, bool again, pid_list *reached)
@@ -170,13 +187,18 @@ static void on_end(struct watch *w, int sig)
 /* Reap what has ended.  true when no child is left. */
 static bool reap(struct watch *w)
 {
+	struct result *r = w->result;
+	struct rusage u;
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+	while ((pid = wait4(-1, &status, WNOHANG, &u)) > 0) {
+		r->user_us += (long long)u.ru_utime.tv_sec * 1000000 + u.ru_utime.tv_usec;
+		r->system_us += (long long)u.ru_stime.tv_sec * 1000000 + u.ru_stime.tv_usec;
+		r->max_rss = u.ru_maxrss > r->max_rss ? u.ru_maxrss : r->max_rss;
 		if (pid == w->main) {
 			w->main_ended = true;
-			w->result->status = status;
+			r->status = status;
 		}
 	}
 	return pid < 0 && errno == ECHILD;
@@ -221,21 +243,29 @@ static void loop(struct watch *w)
 	}
 }
 
-/* Everything before the action runs.  -1: it does not, and *r says why. */
-static int start(struct watch *w, struct attempt *a)
+int supervise_ready(struct attempt *a, const struct spec *s, struct result *r)
+{
+	struct err e;
+
+	*r = (struct result){.outcome = OUTCOME_EXITED, .started_wall = clock_wall()};
+	if (attempt_place(a, s, &e) == 0 && attempt_write_request(a, s, &e) == 0 &&
+	    capture_open(&r->out, "stdout", s->stdout_cap, &s->masks, &e) == 0 &&
+	    capture_open(&r->err, "stderr", s->stderr_cap, &s->masks, &e) == 0)
+		return 0;
+	r->outcome = OUTCOME_FAILED;
+	buf_puts(&r->reason, e.text);
+	return -1;
+}
+
+/* -1: the action does not run, and *r says why. */
+static int start(struct watch *w, const struct attempt *a)
 {
 	const struct spec *s = w->spec;
 	struct result *r = w->result;
 	struct spawn_failure failure;
-	struct err e;
 
-	if (attempt_place(a, &e) < 0 || attempt_write_request(a, s, &e) < 0 ||
-	    capture_open(&r->out, "stdout", s->stdout_cap, &s->masks, &e) < 0 ||
-	    capture_open(&r->err, "stderr", s->stderr_cap, &s->masks, &e) < 0) {
-		r->outcome = OUTCOME_FAILED;
-		buf_puts(&r->reason, e.text);
+	if (r->outcome == OUTCOME_FAILED)
 		return -1;
-	}
 	r->started_wall = clock_wall();
 	w->main = spawn_action(s, a->lock, a->place, r->out.out, r->err.out, &failure);
 	if (w->main < 0) {
@@ -259,12 +289,11 @@ static void mask_files(const struct spec *s, int dir, struct result *r)
 		}
 }
 
-void supervise(struct attempt *a, const struct spec *s, struct result *r)
+void supervise(const struct attempt *a, const struct spec *s, struct result *r)
 {
 	struct watch w = {.spec = s, .result = r, .dir = a->dir, .deadline = -1};
 	msec began = clock_mono();
 
-	*r = (struct result){.outcome = OUTCOME_EXITED, .started_wall = clock_wall()};
 	if (start(&w, a) == 0) {
 		began = clock_mono();
 		w.signals = signals_fd;

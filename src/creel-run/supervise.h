@@ -9,13 +9,23 @@
 #include "creel-run/report.h"
 #include "creel-run/spec.h"
 
-/* Make this process a supervisor: a session of its own, no descriptor but 0 to 2, 0 being /dev/null, signals
- * that it reads, and heir of every orphan below it.  First, once the specification is read. */
-int supervise_prepare(struct err *e);
+/* Make this process a supervisor: a process group of its own, no descriptor but 0 to 2 (and `keep`, if it is not
+ * negative), signals that it reads, and heir of every orphan below it.  First of all. */
+int supervise_prepare(int keep, struct err *e);
 
-/* Run the action to its end and the end of all its descendants, and fill *r.  Whatever goes wrong is a result
- * too. */
-void supervise(struct attempt *a, const struct spec *s, struct result *r);
+/* Descriptor 0 becomes /dev/null, once the specification is read. */
+int supervise_close_input(struct err *e);
+
+/* Wait for the next byte from fd.  It, or -1: there will be none, or a signal asks to end. */
+int supervise_wait(int fd);
+
+/* Everything that comes before the action and leaves no trace outside of the attempt's directory.  -1: it failed;
+ * *r says why and is the attempt's result. */
+int supervise_ready(struct attempt *a, const struct spec *s, struct result *r);
+
+/* Then: run the action, if all was ready, to its end and the end of all its descendants, and fill *r.  Whatever goes
+ * wrong is a result too. */
+void supervise(const struct attempt *a, const struct spec *s, struct result *r);
 
 /* Wait a second, or less if a signal asks to end: then false. */
 bool supervise_pause(void);

@@ -5,12 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -20,64 +18,16 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "creeld/daemon.h"
-
-/* creel-run lies beside creeld. */
-static const char *supervisor_path(void)
-{
-	static char path[4096];
-	char *slash;
-	ssize_t n;
-
-	if (path[0])
-		return path;
-	n = readlink("/proc/self/exe", path, sizeof path - 16);
-	path[n > 0 ? n : 0] = '\0';
-	slash = strrchr(path, '/');
-	strcpy(slash ? slash + 1 : path, "creel-run");
-	return path;
-}
-
-static int spawn(int spec_fd, pid_t *pid, struct err *e)
-{
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	char name[] = "creel-run", *argv[] = {name, NULL}, *envp[] = {NULL};
-	sigset_t none, all;
-	int r;
-
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, spec_fd, 0);
-	posix_spawnattr_init(&attr);
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	r = posix_spawn(pid, supervisor_path(), &actions, &attr, argv, envp);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attr);
-	return r ? err_sys(e, r, "cannot run %s", supervisor_path()) : 0;
-}
+#include "creeld/spares.h"
 
 int child_start(struct daemon *d, struct live *l, uint32_t action, struct err *e)
 {
 	AUTO_BUF struct buf spec = BUF_INIT;
 	struct running r = {.live = l, .action = action, .attempt = l->exec->a[action].attempt, .pidfd = -1};
-	int fd, result;
 
 	if (spec_make(d, l, action, &spec, e) < 0)
 		return -1;
-	fd = memfd_create("attempt", MFD_CLOEXEC);
-	if (fd < 0)
-		return err_sys(e, errno, "cannot make a memory file");
-	result = fs_write_all(fd, spec.p, spec.len, e);
-	if (result == 0 && lseek(fd, 0, SEEK_SET) < 0)
-		result = err_sys(e, errno, "cannot rewind a memory file");
-	if (result == 0)
-		result = spawn(fd, &r.supervisor, e);
-	close(fd);
-	if (result < 0)
+	if (spares_start(d, &spec, &r.supervisor, e) < 0)
 		return -1;
 	vec_push(&d->running, r);
 	return 0;
@@ -116,9 +66,9 @@ static bool is_supervisor(const struct daemon *d, pid_t pid)
 	size_t k;
 
 	for (k = 0; k < d->running.n; k++)
-		if (d->running.v[k].supervisor == pid)
+		if (d->running.v[k].supervisor.pid == pid)
 			return true;
-	return false;
+	return spares_know(d, pid);
 }
 
 /* Kill what belongs to the session, and what came to us as subreaper; returns how many still live. */
@@ -222,12 +172,13 @@ static void forget_running(struct daemon *d, const struct live *l, uint32_t acti
 	size_t k;
 
 	for (k = d->running.n; k-- > 0;) {
-		const struct running *r = &d->running.v[k];
+		struct running *r = &d->running.v[k];
 
 		if (r->live != l || r->action != action || r->attempt != attempt)
 			continue;
 		if (r->pidfd >= 0)
 			close(r->pidfd);
+		supervisor_release(&r->supervisor);
 		take_out(d, k);
 	}
 }
@@ -271,31 +222,40 @@ void child_ended(struct daemon *d, struct live *l, uint32_t action, uint32_t att
 	look_after_death(d, l, action, attempt, why);
 }
 
+static bool running_reaped(struct daemon *d, pid_t pid, int status)
+{
+	size_t k;
+
+	for (k = 0; k < d->running.n; k++)
+		if (d->running.v[k].supervisor.pid == pid && !d->running.v[k].adopted) {
+			struct running r = d->running.v[k];
+
+			take_out(d, k);
+			supervisor_release(&r.supervisor);
+			child_ended(d, r.live, r.action, r.attempt, status);
+			return true;
+		}
+	return false;
+}
+
 void children_reap(struct daemon *d)
 {
 	int status;
 	pid_t pid;
-	size_t k;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (k = 0; k < d->running.n; k++)
-			if (d->running.v[k].supervisor == pid && !d->running.v[k].adopted) {
-				struct running r = d->running.v[k];
-
-				take_out(d, k);
-				child_ended(d, r.live, r.action, r.attempt, status);
-				break;
-			}
+		if (!running_reaped(d, pid, status))
+			spares_reaped(d, pid, status);
 }
 
 void child_end(struct daemon *d, struct running *r)
 {
 	(void)d;
-	if (r->ending || r->supervisor <= 0)
+	if (r->ending || r->supervisor.pid <= 0)
 		return;
 	r->ending = true;
-	if (kill(r->supervisor, SIGTERM) < 0)
-		log_debug("cannot end supervisor %d: %s", r->supervisor, strerror(errno));
+	if (kill(r->supervisor.pid, SIGTERM) < 0)
+		log_debug("cannot end supervisor %d: %s", r->supervisor.pid, strerror(errno));
 }
 
 /* ---- adoption ---- */
@@ -334,10 +294,10 @@ static void follow(struct daemon *d, struct running *r, const struct attempt_pro
 {
 	struct epoll_event want = {.events = EPOLLIN};
 
-	r->supervisor = find_supervisor(p);
-	if (r->supervisor <= 0)
+	r->supervisor.pid = find_supervisor(p);
+	if (r->supervisor.pid <= 0)
 		return;
-	r->pidfd = (int)syscall(SYS_pidfd_open, r->supervisor, 0);
+	r->pidfd = (int)syscall(SYS_pidfd_open, r->supervisor.pid, 0);
 	if (r->pidfd < 0)
 		return;
 	want.data.fd = r->pidfd;
@@ -350,7 +310,7 @@ static void follow(struct daemon *d, struct running *r, const struct attempt_pro
 void child_adopt(struct daemon *d, struct live *l, uint32_t action, const struct attempt_process *p)
 {
 	struct running r = {.live = l, .action = action, .attempt = l->exec->a[action].attempt, .pidfd = -1,
-			    .adopted = true};
+			    .supervisor = {.spec = -1, .words = -1}, .adopted = true};
 
 	follow(d, &r, p);
 	vec_push(&d->running, r);
@@ -370,22 +330,44 @@ static void adopted_over(struct daemon *d, size_t k)
 	child_ended(d, r.live, r.action, r.attempt, -1);
 }
 
-void child_adopted_ended(struct daemon *d, int pidfd)
+/* One that was told to end may have been between two attempts when it heard of it: it is not used again. */
+static void attempt_done(struct daemon *d, size_t k)
+{
+	struct running r = d->running.v[k];
+
+	take_out(d, k);
+	child_ended(d, r.live, r.action, r.attempt, 0);
+	if (r.ending)
+		supervisor_release(&r.supervisor);
+	else
+		spares_return(d, r.supervisor);
+}
+
+void child_speaks(struct daemon *d, int fd)
 {
 	size_t k;
 
-	for (k = 0; k < d->running.n; k++)
-		if (d->running.v[k].pidfd == pidfd) {
+	for (k = 0; k < d->running.n; k++) {
+		if (d->running.v[k].pidfd == fd) {
 			adopted_over(d, k);
 			return;
 		}
+		if (d->running.v[k].supervisor.words != fd)
+			continue;
+		if (supervisor_is_done(fd))
+			attempt_done(d, k);
+		else
+			epoll_ctl(d->epoll, EPOLL_CTL_DEL, fd, NULL); /* it leaves, and is reaped */
+		return;
+	}
+	spares_speak(d, fd);
 }
 
 /* It was not known when its end may have been asked for. */
 static void find_late(struct daemon *d, struct running *r, const struct attempt_process *p)
 {
 	follow(d, r, p);
-	if (r->supervisor > 0 && core_must_end(r->live->exec, r->action))
+	if (r->supervisor.pid > 0 && core_must_end(r->live->exec, r->action))
 		child_end(d, r);
 }
 
@@ -407,7 +389,7 @@ void children_check_adopted(struct daemon *d)
 		else if (attempt_examine(&d->spool, r->live->exec->id, r->live->plan->actions[r->action].id, r->attempt,
 					 &p, &e) != ATTEMPT_LOCK_HELD)
 			adopted_over(d, k);
-		else if (r->supervisor <= 0)
+		else if (r->supervisor.pid <= 0)
 			find_late(d, r, &p);
 	}
 }

@@ -88,14 +88,31 @@ struct live {
 	bool queuing; /* in daemon.queue */
 };
 
+/* A supervisor and the ways to talk to it (spares.h). */
+struct supervisor {
+	pid_t pid; /* 0: not known (adopted in its last moments) */
+	int spec;  /* where the specification goes; -1: it is an earlier daemon's */
+	int words; /* a socket for the words; -1: as above */
+};
+
 /* An attempt that a supervisor runs. */
 struct running {
 	struct live *live;
 	uint32_t action, attempt;
-	pid_t supervisor; /* 0: not known (adopted in its last moments) */
+	struct supervisor supervisor;
 	int pidfd;        /* adopted: becomes readable when the supervisor ends; else -1 */
 	bool adopted;
 	bool ending; /* TERM was sent */
+};
+
+/* One that a supervisor has, and that starts when its commit is durable. */
+struct ready_child {
+	struct live *live;
+	uint32_t action, attempt;
+	struct supervisor supervisor;
+	bool done;   /* it was started, and is finished already */
+	bool reaped; /* the supervisor ended, with this status */
+	int status;
 };
 
 /* An attempt that is an execution of its own. */
@@ -133,6 +150,10 @@ struct daemon {
 	struct heap timers;
 
 	VEC(struct running) running;
+	VEC(struct ready_child) ready_children; /* their slots are taken; empty without a job */
+	VEC(struct supervisor) spares;
+	size_t spares_wanted;
+	msec last_start; /* monotonic */
 	VEC(struct sub) subs;
 	bool reopening; /* an execution that had ended was loaded in this turn */
 	uint32_t admitted_starts; /* committed to by admissions of this turn */
@@ -144,6 +165,7 @@ struct daemon {
 
 	unsigned scan; /* bits 1 << enum spool_dir: look there */
 	msec last_scan;
+	msec held_since; /* monotonic: a turn is held back since then; 0: none is */
 	bool stop, reload;
 	bool any_failed; /* an execution that ended in this life did not complete */
 	uint64_t random;
@@ -196,7 +218,8 @@ int child_start(struct daemon *d, struct live *l, uint32_t action, struct err *e
 void child_ended(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt, int status);
 void children_reap(struct daemon *d);
 void child_adopt(struct daemon *d, struct live *l, uint32_t action, const struct attempt_process *p);
-void child_adopted_ended(struct daemon *d, int pidfd);
+/* A descriptor of a supervisor is readable: its pidfd, or its words. */
+void child_speaks(struct daemon *d, int fd);
 void children_check_adopted(struct daemon *d);
 void child_end(struct daemon *d, struct running *r);
 void child_kill_survivors(struct daemon *d, const struct attempt_process *p);
@@ -205,7 +228,9 @@ void child_kill_survivors(struct daemon *d, const struct attempt_process *p);
 int spec_make(struct daemon *d, struct live *l, uint32_t action, struct buf *spec, struct err *e);
 
 /* turn.c */
+enum { TURN_HOLD_MS = 10 };
 void turn(struct daemon *d);
+bool turn_held(const struct daemon *d); /* the next turn waits for more results, but no longer than that */
 /* The starts that an admission's own commit can hold, so that a plan of one action costs two commits. */
 void turn_first_starts(struct daemon *d, struct exec *x, struct turn *t);
 /* What has to be written beside a commit: before its text is made, and after. */
@@ -222,6 +247,8 @@ void limits_clear(struct daemon *d);
 
 /* dispatch.c */
 void dispatch(struct daemon *d);
+/* Could this attempt be handed to a supervisor now? */
+bool dispatch_may(const struct daemon *d, const struct live *l, uint32_t i, msec now);
 
 /* flush.c */
 int flusher_start(struct daemon *d, struct err *e);

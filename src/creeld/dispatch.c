@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "creeld/spares.h"
 #include "model/error.h"
 
 enum { RETRY_MS = 1000 };
@@ -25,6 +26,11 @@ static void refuse(struct daemon *d, struct live *l, uint32_t i, json_t *error)
 	in->report.error = error;
 	in->report.result = (struct attempt_result){
 	    .outcome = ATTEMPT_FAILED, .started = now, .finished = now, .error = in->report.error};
+}
+
+bool dispatch_may(const struct daemon *d, const struct live *l, uint32_t i, msec now)
+{
+	return !breakers_unsettled(d, l->exec, i) && !breakers_hold(d, l->exec, i, now);
 }
 
 /* Put the first attempt of l that need not wait for a breaker first; false if there is none. */
@@ -57,6 +63,7 @@ static bool hand_out(struct daemon *d, struct live *l, uint32_t i, msec now)
 	}
 	if (child_start(d, l, i, &e) == 0) {
 		breakers_started(d, l->exec, i, now);
+		spares_expect(d, l);
 		return true;
 	}
 	if (e.code == EBADMSG) {
@@ -92,7 +99,7 @@ void dispatch(struct daemon *d)
 		return;
 	d->dispatch_retry = 0;
 	/* Until a whole round found nobody who may start. */
-	while (d->running.n < d->config.max_concurrency && passed < d->queue.n) {
+	while (d->running.n + d->ready_children.n < d->config.max_concurrency && passed < d->queue.n) {
 		struct live *l = d->lives.v[d->queue.v[0]];
 
 		memmove(d->queue.v, d->queue.v + 1, (d->queue.n - 1) * sizeof *d->queue.v);

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "creeld/perform.h"
+#include "creeld/spares.h"
 
 enum { RETRY_MS = 1000 };
 
@@ -90,6 +91,7 @@ static void hand_over(struct daemon *d)
 void flush_submit(struct daemon *d, struct flush_job *j)
 {
 	d->job = j;
+	ready_prepare(d, j);
 	hand_over(d);
 }
 
@@ -122,6 +124,7 @@ static void job_free(struct flush_job *j)
 	vec_free(&j->admissions);
 	vec_free(&j->files);
 	vec_free(&j->states);
+	vec_free(&j->go);
 	buf_free(&j->events);
 	free(j);
 }

@@ -1,11 +1,12 @@
 /*
  * flush.h - a job for the flusher: everything that one turn writes, in the order that keeps the promises.
  *
- *   1. write      commits under temporary names; new executions under tmp/ID/new
+ *   1. write      new executions under tmp/ID/new
  *   2. flush      their bytes
- *   3. place      rename commits into journals; link active/ID; rename new executions into place
- *   4. flush      the directories
+ *   3. place      link active/ID; rename new executions into place; write commits and rename them into journals
+ *   4. flush      commits and directories
  *      ── from here on it happened ──
+ *      go         the supervisors that were made ready for the attempts of these commits start them
  *   5. show       requests into confirm/, answered ones and obeyed control files away
  *   6. tell       append to events/
  *   7. fold       state.json
@@ -51,6 +52,12 @@ struct flush_state {
 	bool final;
 };
 
+/* What to say to a supervisor that has an attempt of these commits, once they are durable. */
+struct flush_go {
+	int fd;            /* borrowed from daemon.ready_children */
+	const char *words;
+};
+
 enum flush_step { FLUSH_WRITE, FLUSH_SHOW, FLUSH_TELL, FLUSH_FOLD, FLUSH_SYNC_ENDS, FLUSH_FORGET, FLUSH_DONE };
 
 struct flush_job {
@@ -60,6 +67,7 @@ struct flush_job {
 	VEC(struct flush_state) states;
 	struct buf events; /* lines, all of one day */
 	char day[11];
+	VEC(struct flush_go) go;
 	enum flush_step step; /* where to go on */
 	size_t at;            /* in the step's list */
 	bool wide;            /* many files: one syncfs instead of a flush for each */

@@ -10,36 +10,79 @@
 #include "base/mem.h"
 #include "creeld/flush.h"
 
-/* Above this many commits one syncfs is cheaper than a flush of each. */
-enum { WIDE = 6 };
-
-static int write_all(const struct spool *s, struct flush_job *j)
+static int write_commits(const struct spool *s, struct flush_job *j)
 {
 	size_t k;
 
-	for (k = 0; k < j->admissions.n; k++)
-		if (admission_write(s, &j->admissions.v[k].files, &j->error) < 0)
-			return -1;
 	for (k = 0; k < j->commits.n; k++) {
 		const struct flush_commit *c = &j->commits.v[k];
 
 		if (commit_write(s, c->live->exec->id, c->seq, c->text, c->n, !j->wide, &j->error) < 0)
 			return -1;
 	}
-	return j->wide ? spool_sync(s, &j->error) : 0;
+	return 0;
 }
 
-static int place_all(const struct spool *s, struct flush_job *j)
+static int write_admissions(const struct spool *s, struct flush_job *j)
 {
 	size_t k;
 
 	for (k = 0; k < j->admissions.n; k++)
+		if (admission_write(s, &j->admissions.v[k].files, &j->error) < 0)
+			return -1;
+	if (j->admissions.n > 0 && spool_sync(s, &j->error) < 0)
+		return -1;
+	for (k = 0; k < j->admissions.n; k++)
 		if (admission_place(s, &j->admissions.v[k].files, &j->error) < 0)
 			return -1;
-	for (k = 0; k < j->commits.n; k++)
-		if (commit_place(s, j->commits.v[k].live->exec->id, j->commits.v[k].seq, !j->wide, &j->error) < 0)
-			return -1;
-	return j->wide ? spool_sync(s, &j->error) : 0;
+	return 0;
+}
+
+/* What costs less: a flush of each commit, or one of the whole file system?  That one pays for what others have
+ * written, too, so both are judged by what they cost of late; the estimate of a flush that was not chosen ages, so that
+ * it gets another chance. */
+enum { COST_START_US = 400, COST_AGE = 32 };
+static long long each_us = COST_START_US, all_us = COST_START_US;
+
+static bool choose_wide(const struct flush_job *j)
+{
+	if (j->admissions.n > 0)
+		return true;
+	if (j->commits.n < 2)
+		return false;
+	all_us -= all_us / COST_AGE;
+	return (long long)j->commits.n * each_us > all_us;
+}
+
+static void note_cost(const struct flush_job *j, long long us)
+{
+	if (j->admissions.n > 0 || j->commits.n == 0)
+		return;
+	if (j->wide)
+		all_us += (us - all_us) / 4;
+	else
+		each_us += (us / (long long)j->commits.n - each_us) / 4;
+}
+
+static int write_all(const struct spool *s, struct flush_job *j)
+{
+	long long start = clock_mono_us();
+
+	j->wide = choose_wide(j);
+	if (write_admissions(s, j) < 0 || write_commits(s, j) < 0 || (j->wide && spool_sync(s, &j->error) < 0))
+		return -1;
+	note_cost(j, clock_mono_us() - start);
+	return 0;
+}
+
+/* The supervisors that hold the attempts of these commits may go.  One that is gone is missed when it is reaped. */
+static void say_go(const struct flush_job *j)
+{
+	size_t k;
+
+	for (k = 0; k < j->go.n; k++)
+		if (write(j->go.v[k].fd, j->go.v[k].words, strlen(j->go.v[k].words)) < 0)
+			continue;
 }
 
 static int make_parent(const struct spool *s, const char *path, struct err *e)
@@ -119,8 +162,10 @@ static int do_step(const struct spool *s, struct flush_job *j)
 {
 	switch (j->step) {
 	case FLUSH_WRITE:
-		j->wide = j->commits.n > WIDE || j->admissions.n > 0;
-		return write_all(s, j) < 0 ? -1 : place_all(s, j);
+		if (write_all(s, j) < 0)
+			return -1;
+		say_go(j);
+		return 0;
 	case FLUSH_SHOW:
 		return show_all(s, j);
 	case FLUSH_TELL:

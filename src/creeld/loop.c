@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@
 #include "creeld/breakers.h"
 #include "creeld/lock.h"
 #include "creeld/notify.h"
+#include "creeld/spares.h"
+#include "store/write.h"
 
 enum { EXIT_CONFIG = 64, EXIT_LOCKED = 75, EXIT_SPOOL = 100, EXIT_SYSTEM = 111 };
 enum { WAIT_MOST_MS = 5000, WAIT_ADOPTED_MS = 50, WAIT_LATER_MS = 100 };
@@ -59,10 +62,15 @@ static int patience(struct daemon *d)
 		ms = min_ms(ms, d->dispatch_retry - mono);
 	if (has_unknown_adopted(d))
 		ms = min_ms(ms, WAIT_ADOPTED_MS);
+	at = spares_patience(d);
+	if (at >= 0)
+		ms = min_ms(ms, at);
 	if (d->job)
 		return ms; /* no turn before it is done */
 	ms = min_ms(ms, d->last_scan + d->config.rescan - mono);
-	if (d->more_in_inbox || d->dirty.n > 0 || d->scan)
+	if (turn_held(d))
+		ms = min_ms(ms, d->held_since + TURN_HOLD_MS - mono);
+	else if (d->more_in_inbox || d->dirty.n > 0 || d->scan)
 		return 0;
 	if (json_object_size(d->later) > 0)
 		ms = min_ms(ms, d->last_look + WAIT_LATER_MS - mono);
@@ -105,7 +113,7 @@ static void wait_for_news(struct daemon *d)
 		else if (fd == d->flush_event)
 			flusher_done(d);
 		else
-			child_adopted_ended(d, fd);
+			child_speaks(d, fd);
 	}
 }
 
@@ -210,6 +218,25 @@ static int drained(const struct daemon *d)
 
 /* ---- from start to stop ---- */
 
+/* A daemon that was killed may have left commits that no flush has reached yet; nothing may follow from them before. */
+static int flush_first(struct daemon *d)
+{
+	struct pollfd fd = {d->signals, POLLIN, 0};
+	bool told = false;
+	struct err e;
+
+	while (spool_sync(&d->spool, &e) < 0) {
+		if (!told)
+			log_error("%s; nothing starts, trying again every second", e.text);
+		told = true;
+		if (poll(&fd, 1, 1000) > 0)
+			take_signals(d);
+		if (d->stop)
+			return -1;
+	}
+	return 0;
+}
+
 static int serve(struct daemon *d, const struct settings *s)
 {
 	int status;
@@ -230,6 +257,7 @@ static int serve(struct daemon *d, const struct settings *s)
 		status = drained(d);
 		if (status >= 0)
 			return status;
+		spares_keep(d);
 	}
 	log_info("stopping; %zu actions go on without the daemon", d->running.n);
 	return 0;
@@ -297,7 +325,13 @@ static int set_up(struct daemon *d, const struct settings *s)
 		return e.code == EWOULDBLOCK ? EXIT_LOCKED : EXIT_SYSTEM;
 	}
 	breakers_load(d);
-	if (open_kernel_things(d, &e) < 0 || recover(d, &e) < 0) {
+	if (open_kernel_things(d, &e) < 0) {
+		log_error("%s", e.text);
+		return EXIT_SYSTEM;
+	}
+	if (flush_first(d) < 0)
+		return EXIT_SYSTEM;
+	if (recover(d, &e) < 0) {
 		log_error("%s", e.text);
 		return EXIT_SYSTEM;
 	}
@@ -309,6 +343,7 @@ static void tear_down(struct daemon *d)
 	size_t k;
 
 	flusher_finish(d);
+	spares_dismiss(d);
 	for (k = 0; k < d->lives.n; k++)
 		if (d->lives.v[k])
 			live_remove(d, d->lives.v[k]);
@@ -322,6 +357,7 @@ static void tear_down(struct daemon *d)
 	limits_clear(d);
 	breakers_free(d);
 	vec_free(&d->running);
+	vec_free(&d->ready_children);
 	vec_free(&d->subs);
 	map_free(&d->by_id);
 	heap_free(&d->timers);

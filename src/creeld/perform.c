@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "creeld/spares.h"
 #include "creeld/subexec.h"
 
 void perform_start(struct daemon *d, struct live *l, uint32_t action)
@@ -47,7 +48,7 @@ static void perform_events(struct daemon *d, struct live *l, const struct events
 		uint32_t i = events->v[k].action;
 
 		if (events->v[k].type == EV_ACTION_REQUESTED && l->exec->a[i].phase == PH_RUNNING &&
-		    !l->plan->actions[i].no_supervisor)
+		    !l->plan->actions[i].no_supervisor && !ready_started(d, l, i))
 			perform_start(d, l, i);
 		if (events->v[k].type == EV_ACTION_REQUESTED && l->exec->a[i].phase == PH_RUNNING && l->exec->a[i].child)
 			subexec_start(d, l, i);

@@ -182,6 +182,17 @@ static msec time_limit(const struct live *l, uint32_t i)
 	return !limit || left < limit ? left : limit;
 }
 
+/* Read once, and handed to every supervisor. */
+static const char *boot_id(void)
+{
+	static char id[40];
+	AUTO_BUF struct buf text = BUF_INIT;
+
+	if (!id[0] && fs_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 100, &text, NULL) == 0)
+		snprintf(id, sizeof id, "%.36s", buf_str(&text));
+	return id;
+}
+
 int spec_make(struct daemon *d, struct live *l, uint32_t i, struct buf *b, struct err *e)
 {
 	const struct action *pa = &l->plan->actions[i];
@@ -205,6 +216,8 @@ int spec_make(struct daemon *d, struct live *l, uint32_t i, struct buf *b, struc
 	put(b, "results", results);
 	put(b, "link", name);
 	put_number(b, "parent", getpid());
+	if (boot_id()[0])
+		put(b, "boot", boot_id());
 	put(b, "execution", l->exec->id);
 	put(b, "action", pa->id);
 	put_number(b, "attempt", a->attempt);

@@ -481,6 +481,49 @@ static void stale_states(struct daemon *d, struct flush_job *j)
 	d->stale.n = to;
 }
 
+/* ---- holding back ----
+ *
+ * A turn costs a commit and its flushes, however much it holds.  While there is enough to hand out, and all that
+ * arrived is results of attempts that went well, one turn for several of them loses nobody any time. */
+
+static bool only_good_results(const struct live *l)
+{
+	size_t k;
+
+	for (k = 0; k < l->inputs.n; k++) {
+		const struct attempt_result *r = &l->inputs.v[k].report.result;
+
+		if (l->inputs.v[k].kind != INPUT_RESULT || r->outcome != ATTEMPT_EXITED || r->status != 0 || r->error)
+			return false;
+	}
+	return l->inputs.n > 0;
+}
+
+/* Are there as many attempts in line as can run at once? */
+static bool line_is_long(const struct daemon *d)
+{
+	size_t k, n = 0;
+
+	for (k = 0; k < d->queue.n && n < d->config.max_concurrency; k++)
+		n += d->lives.v[d->queue.v[k]]->queued.n - d->lives.v[d->queue.v[k]]->queued_at;
+	return n >= d->config.max_concurrency && d->running.n >= d->config.max_concurrency;
+}
+
+bool turn_held(const struct daemon *d)
+{
+	struct heap_item item;
+	size_t k;
+
+	if (d->scan || d->more_in_inbox || d->reopening || d->dirty.n == 0 || !line_is_long(d) ||
+	    (d->held_since && clock_mono() >= d->held_since + TURN_HOLD_MS) ||
+	    (heap_peek(&d->timers, &item) && item.key <= clock_wall()))
+		return false;
+	for (k = 0; k < d->dirty.n; k++)
+		if (!only_good_results(d->lives.v[d->dirty.v[k]]))
+			return false;
+	return true;
+}
+
 void turn(struct daemon *d)
 {
 	struct flush_job *j;
@@ -489,6 +532,12 @@ void turn(struct daemon *d)
 
 	if (d->job)
 		return;
+	if (turn_held(d)) {
+		if (!d->held_since)
+			d->held_since = clock_mono();
+		return;
+	}
+	d->held_since = 0;
 	j = flush_job_new();
 	d->admitted_starts = 0;
 	limits_count(d);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -159,6 +160,20 @@ static bool events_tell(const struct spool *s, const char *id, uint32_t seq)
 	return false;
 }
 
+/* Did attempt n of the action start?  A supervisor that was made ready and never told to go leaves a directory with an
+ * empty lock. */
+static bool attempt_tells(int dir, const char *action, uint32_t n)
+{
+	char path[SPOOL_PATH_MAX];
+	struct stat st;
+
+	spool_attempt_file(action, n, "lock", path);
+	if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ? errno != ENOENT : st.st_size > 0)
+		return true;
+	spool_attempt_file(action, n, "result.json", path);
+	return fs_exists(dir, path);
+}
+
 /* An attempt or a request of action i that the journal before it does not know. */
 static bool action_tells(const struct spool *s, int dir, const struct loaded *l, uint32_t i)
 {
@@ -167,8 +182,7 @@ static bool action_tells(const struct spool *s, int dir, const struct loaded *l,
 	char path[SPOOL_PATH_MAX];
 	bool waits = a->phase == PH_CONFIRM || a->phase == PH_ASKING;
 
-	spool_attempt_file(id, a->attempt + 1, NULL, path);
-	if (fs_exists(dir, path))
+	if (attempt_tells(dir, id, a->attempt + 1))
 		return true;
 	spool_request_path(l->exec->id, id, path);
 	return !waits && fs_exists(s->fd[SPOOL_ROOT], path);

@@ -3,8 +3,8 @@
  *
  * Each function is one step; whoever calls them keeps the order that design section 2 asks for:
  *
- *   admission_write, commit_write  →  flush  →  admission_place, commit_place  →  flush  →  events_append,
- *   state_publish  →  (at the end) events_sync  →  active_remove
+ *   admission_write  →  flush  →  admission_place, commit_write  →  flush  →  events_append, state_publish
+ *   →  (at the end) events_sync  →  active_remove
  *
  * A step may be repeated after a failure.  With `flush`, a step flushes what it wrote itself; without, the caller
  * flushes many at once (spool_sync).
@@ -32,9 +32,10 @@ int admission_place(const struct spool *s, struct admission *a, struct err *e);
 /* Remove tmp/ID with the claim. */
 int admission_forget(const struct spool *s, const struct admission *a, struct err *e);
 
+/* journal/SEQ.json, by rename.  After a failure it may stand there all the same and is not to be trusted: write it
+ * again, with a fresh file. */
 int commit_write(const struct spool *s, const char *id, uint32_t seq, const char *text, size_t n, bool flush,
 		 struct err *e);
-int commit_place(const struct spool *s, const char *id, uint32_t seq, bool flush, struct err *e);
 
 /* day is YYYY-MM-DD. */
 int events_append(const struct spool *s, const char *day, const char *text, size_t n, struct err *e);
