@@ -41,10 +41,12 @@ static void look_at_owner(struct daemon *d, int fd, const char *boot)
 	char text[256] = "", *at;
 	ssize_t n = pread(fd, text, sizeof text - 1, 0);
 
-	if (n <= 0 || !(at = strstr(text, "dev=")) || sscanf(at, "dev=%llu\nino=%llu", &dev, &ino) != 2)
-		return; /* the first daemon of this spool */
-	at = strstr(text, "boot=");
+	/* The first daemon of this spool, or a power cut took what was not flushed: only what stands there proves that
+	 * the machine has not been started anew. */
+	at = n > 0 ? strstr(text, "boot=") : NULL;
 	d->rebooted = !at || strncmp(at + 5, boot, 36) != 0;
+	if (n <= 0 || !(at = strstr(text, "dev=")) || sscanf(at, "dev=%llu\nino=%llu", &dev, &ino) != 2)
+		return;
 	d->restored = dev != (unsigned long long)d->spool.dev || ino != (unsigned long long)d->spool.ino;
 }
 
@@ -68,7 +70,8 @@ int lock_take(struct daemon *d, struct err *e)
 	look_at_owner(d, d->lock_fd, boot);
 	n = snprintf(text, sizeof text, "pid=%d\nversion=%s\ndev=%llu\nino=%llu\nboot=%s\n", getpid(), CREEL_VERSION,
 		     (unsigned long long)d->spool.dev, (unsigned long long)d->spool.ino, boot);
-	if (ftruncate(d->lock_fd, 0) < 0 || pwrite(d->lock_fd, text, (size_t)n, 0) != n)
+	/* Never empty in between: a daemon that is killed here must not pass for a machine that was. */
+	if (pwrite(d->lock_fd, text, (size_t)n, 0) != n || ftruncate(d->lock_fd, n) < 0)
 		return err_sys(e, errno, "cannot write creeld.lock");
 	return 0;
 }
