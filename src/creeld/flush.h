@@ -10,7 +10,7 @@
  *   5. show       requests into confirm/, answered ones and obeyed control files away
  *   6. tell       append to events/
  *   7. fold       state.json
- *   8. flush      (only if executions ended) events/ and state.json
+ *   8. flush      (only if executions ended) the file system: events/, state.json, and what their attempts left
  *   9. forget     active/ID of ended executions, claims of new ones
  *
  * A step that fails leaves the job where it is; it is tried again, from step 1 with fresh files if it had not
@@ -42,6 +42,7 @@ struct flush_file {
 	char *from;   /* relative to the spool; NULL: text is published instead */
 	char *to;     /* NULL: from is removed */
 	char *text;   /* owned */
+	bool flush;   /* the text is on disk before it can be seen */
 };
 
 struct flush_state {

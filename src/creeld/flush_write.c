@@ -93,14 +93,14 @@ static int make_parent(const struct spool *s, const char *path, struct err *e)
 	return parent ? fs_mkdir_all(s->fd[SPOOL_ROOT], parent, 0755, e) : 0;
 }
 
-static int show_one(const struct spool *s, const struct flush_file *f, struct err *e)
+static int show_one(const struct spool *s, const struct flush_file *f, bool flush, struct err *e)
 {
 	int root = s->fd[SPOOL_ROOT];
 
 	if (f->to && make_parent(s, f->to, e) < 0)
 		return -1;
 	if (!f->from)
-		return fs_publish(root, f->to, f->text, strlen(f->text), FS_ASIDE, e);
+		return fs_publish(root, f->to, f->text, strlen(f->text), FS_ASIDE | (flush ? FS_SYNC : 0), e);
 	if (!f->to)
 		return unlinkat(root, f->from, 0) < 0 && errno != ENOENT ? err_sys(e, errno, "cannot remove %s", f->from) : 0;
 	/* Gone already: a repetition after a failure, or somebody else took it. */
@@ -111,10 +111,15 @@ static int show_one(const struct spool *s, const struct flush_file *f, struct er
 
 static int show_all(const struct spool *s, struct flush_job *j)
 {
+	bool any = false;
+	size_t k;
+
 	for (; j->at < j->files.n; j->at++)
-		if (show_one(s, &j->files.v[j->at], &j->error) < 0)
+		if (show_one(s, &j->files.v[j->at], j->files.v[j->at].flush && !j->wide, &j->error) < 0)
 			return -1;
-	return 0;
+	for (k = 0; k < j->files.n; k++)
+		any = any || j->files.v[k].flush;
+	return j->wide && any ? spool_sync(s, &j->error) : 0;
 }
 
 static int fold_all(const struct spool *s, struct flush_job *j)
@@ -122,7 +127,7 @@ static int fold_all(const struct spool *s, struct flush_job *j)
 	for (; j->at < j->states.n; j->at++) {
 		const struct flush_state *st = &j->states.v[j->at];
 
-		if (state_publish(s, st->id, st->text, st->n, st->final && !j->wide, &j->error) < 0)
+		if (state_publish(s, st->id, st->text, st->n, false, &j->error) < 0)
 			return -1;
 	}
 	return 0;
@@ -138,11 +143,10 @@ static bool has_ends(const struct flush_job *j)
 	return false;
 }
 
+/* One flush for events/, state.json and the files of all attempts: nobody looks at them again once it has ended. */
 static int sync_ends(const struct spool *s, struct flush_job *j)
 {
-	if (!has_ends(j))
-		return 0;
-	return j->wide || !j->day[0] ? spool_sync(s, &j->error) : events_sync(s, j->day, &j->error);
+	return has_ends(j) ? spool_sync(s, &j->error) : 0;
 }
 
 static int forget(const struct spool *s, struct flush_job *j)

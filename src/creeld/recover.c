@@ -19,8 +19,8 @@
 #include "base/text.h"
 #include "codec/commit.h"
 #include "creeld/flush.h"
+#include "creeld/mend.h"
 #include "creeld/perform.h"
-#include "creeld/requests.h"
 #include "creeld/subexec.h"
 #include "store/journal.h"
 #include "store/state_file.h"
@@ -178,29 +178,6 @@ static void recover_attempt(struct daemon *d, struct live *l, uint32_t i)
 	}
 }
 
-static void republish_requests(struct daemon *d, struct live *l)
-{
-	uint32_t i;
-
-	for (i = 0; i < l->plan->n; i++) {
-		char path[SPOOL_PATH_MAX];
-		AUTO_FREE char *text = NULL;
-		struct err e;
-
-		if (!l->exec->a[i].asked)
-			continue;
-		spool_request_path(l->exec->id, l->plan->actions[i].id, path);
-		if (l->exec->a[i].phase != PH_CONFIRM && l->exec->a[i].phase != PH_ASKING) {
-			unlinkat(d->spool.fd[SPOOL_ROOT], path, 0); /* answered, and the daemon died before it was gone */
-			continue;
-		}
-		if (fs_exists(d->spool.fd[SPOOL_ROOT], path) || !(text = requests_text(l, i)))
-			continue;
-		if (fs_publish(d->spool.fd[SPOOL_ROOT], path, text, strlen(text), FS_ASIDE, &e) < 0)
-			log_error("cannot publish %s: %s", path, e.text);
-	}
-}
-
 /* ---- executions ---- */
 
 static struct live *adopt_loaded(struct daemon *d, struct loaded *loaded)
@@ -270,6 +247,8 @@ static void recover_one(struct daemon *d, const char *id, const struct seen *see
 		log_warn("the last commit of %s was damaged and nothing shows that it took effect: it was set aside", id);
 	l = adopt_loaded(d, &loaded);
 	retell(d, l, loaded.events_seq, seen);
+	if (d->rebooted || d->restored)
+		mend_outputs(d, l);
 	if (l->exec->outcome != OUTCOME_NONE) {
 		finish_ended(d, l);
 		return;
@@ -282,7 +261,7 @@ static void recover_one(struct daemon *d, const char *id, const struct seen *see
 		else if (!l->plan->actions[i].no_supervisor || (plan_child(l->plan, i) && !l->plan->actions[i].for_each))
 			recover_attempt(d, l, i);
 	}
-	republish_requests(d, l);
+	mend_requests(d, l);
 	if (loaded.state_seq != l->seq) { /* it may wait for long: those who read its state must not wait as well */
 		l->state_old = true;
 		vec_push(&d->stale, l->slot);

@@ -130,7 +130,7 @@ void requests_changed(struct live *l, const struct events *events, struct flush_
 			continue;
 		open = exec_open_request(l->exec, i) != NULL;
 		if (events->v[k].type == EV_CONFIRMATION_REQUESTED && open) {
-			struct flush_file f = {.text = requests_text(l, i)};
+			struct flush_file f = {.text = requests_text(l, i), .flush = true};
 
 			spool_request_path(l->exec->id, l->plan->actions[i].id, path);
 			f.to = xstrdup(path);
@@ -145,7 +145,7 @@ void requests_changed(struct live *l, const struct events *events, struct flush_
 void requests_answered(struct live *l, const struct input *in, struct flush_job *j)
 {
 	char dir[SPOOL_PATH_MAX], when[CLOCK_TEXT];
-	struct flush_file f = {0};
+	struct flush_file f = {.flush = true};
 	json_t *o = json_object();
 
 	clock_format(in->request.changed, when);

@@ -142,6 +142,52 @@ verify() {
 	verify
 }
 
+# As after a power cut: another boot, and nothing is left of what ran.
+power_cut() {
+	if [ -n "$DAEMON" ]; then
+		kill -STOP "$DAEMON"
+		pgrep -P "$DAEMON" creel-run | xargs -r kill -KILL
+		daemon_crash
+		end_leftovers
+		wait_until all_settled
+	fi
+	sed -i 's/^boot=.*/boot=00000000-0000-4000-8000-000000000000/' "$S/creeld.lock"
+}
+
+@test "EDGE-5: after a power cut that took creeld.lock's content an empty lock proves nothing" {
+	drop lost.yaml <<-E
+	name: lost
+	actions:
+	- {id: a, actionDefinitionId: shell.run, onLost: fail, inputs: {script: 'echo a >> $T/ran; $(gate a)'}}
+	E
+	daemon_start
+	wait_until test -s "$T/ran"
+	power_cut
+	: >"$S/creeld.lock"
+	: >"$(where)/actions/a/1/lock"
+	drain
+	[ "$status" -eq 1 ]
+	[ "$(cat "$T/ran")" = a ]
+	[ "$(events '[.[] | select(.type == "action.lost")] | length')" -eq 1 ]
+}
+
+@test "EDGE-5: files that a power cut left empty are made anew from the journal" {
+	waiting_execution
+	id=$(id_of waits)
+	power_cut
+	: >"$(where)/actions/a/1/output.json"
+	: >"$S/confirm/$id.b.request.json"
+	drain
+	[ "$status" -eq 2 ]
+	[ "$(cat "$(where)/actions/a/1/output.json")" = '{"n":"1"}' ]
+	[ "$(jq -r .action "$S/confirm/$id.b.request.json")" = b ]
+	say "confirm/$id.b.approve"
+	drain
+	[ "$status" -eq 0 ]
+	jq -r '.actionStates[].result.outputLocation | select(.) | "\(.checksum)  \(.path)"' "$(where)/state.json" >"$T/sums"
+	cd "$(where)" && sha256sum -c "$T/sums"
+}
+
 zombie_is_made() {
 	[ -s "$T/zombie" ] && grep -q '^State:[[:space:]]*Z' "/proc/$(cut -d ' ' -f 2 "$T/zombie")/status"
 }

@@ -1,0 +1,18 @@
+/*
+ * mend.h - files that follow from the journal, made whole again.
+ *
+ * What an active execution has beside its journal is flushed no earlier than at its end: after a power cut, and in a
+ * copy that was taken while things moved, a file may be there under its name and empty, or not be there.  Its content
+ * stands in the journal.
+ */
+#ifndef CREEL_CREELD_MEND_H
+#define CREEL_CREELD_MEND_H
+
+#include "creeld/daemon.h"
+
+/* output.json of every attempt that has one: reads the journal and every such file, so only where it may be needed. */
+void mend_outputs(struct daemon *d, const struct live *l);
+/* Requests in confirm/: those that are open are there and whole, those that were answered are not. */
+void mend_requests(struct daemon *d, struct live *l);
+
+#endif
