@@ -3,9 +3,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -74,6 +76,17 @@ int fs_read(int dir, const char *name, size_t max, struct buf *b, struct err *e)
 	r = fs_read_fd(fd, name, max, b, e);
 	close(fd);
 	return r;
+}
+
+void fs_spread(int dir)
+{
+	int flags;
+
+	if (ioctl(dir, FS_IOC_GETFLAGS, &flags) < 0 || (flags & FS_TOPDIR_FL))
+		return;
+	flags |= FS_TOPDIR_FL;
+	if (ioctl(dir, FS_IOC_SETFLAGS, &flags) < 0)
+		return;
 }
 
 int fs_sync_dir(int dir, const char *name, struct err *e)

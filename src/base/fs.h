@@ -43,6 +43,11 @@ int fs_mkdir(int dir, const char *name, mode_t mode, struct err *e);
 /* Every missing directory of path. */
 int fs_mkdir_all(int dir, const char *path, mode_t mode, struct err *e);
 
+/* A hint to ext4: what is made in this directory is a tree of its own (chattr +T), so its directories get block groups of
+ * their own.  In a group where much was removed lately making a file costs many times as much.  Other file systems do not
+ * know it, and nothing depends on it. */
+void fs_spread(int dir);
+
 /* Open a directory below dir, following no links.  A descriptor or -1. */
 int fs_open_dir(int dir, const char *name, struct err *e);
 

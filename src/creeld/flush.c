@@ -61,11 +61,10 @@ int flusher_start(struct daemon *d, struct err *e)
 	unlinkat(d->spool.fd[SPOOL_ROOT], "problem.json", 0); /* of an earlier daemon, which has found no end of it */
 	flusher.spool = &d->spool;
 	flusher.event = d->flush_event;
-	r = pthread_create(&thread, NULL, run, NULL);
-	if (r)
-		return err_sys(e, r, "cannot start the flusher");
-	pthread_detach(thread);
-	return 0;
+	if ((r = pthread_create(&thread, NULL, run, NULL)) == 0 && (r = pthread_detach(thread)) == 0 &&
+	    (r = pthread_create(&thread, NULL, flush_second_thread, NULL)) == 0)
+		r = pthread_detach(thread);
+	return r ? err_sys(e, r, "cannot start the flusher") : 0;
 }
 
 struct flush_job *flush_job_new(void)

@@ -28,6 +28,7 @@ struct flush_commit {
 	uint32_t seq;
 	char *text;
 	size_t n;
+	int file;             /* open until it is flushed */
 	struct events events; /* for performing them afterwards */
 };
 
@@ -82,5 +83,7 @@ void flush_submit(struct daemon *d, struct flush_job *j);
 
 /* flush_write.c: do what is left of the job; 0 when it is done, -1 with j->error. */
 int flush_run(const struct spool *s, struct flush_job *j);
+/* The body of the thread that it shares the flushes with. */
+void *flush_second_thread(void *unused);
 
 #endif

@@ -2,6 +2,7 @@
  * flush_write.c - the steps of a job; runs in the flusher's thread and touches nothing but the job and the spool.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,17 +11,109 @@
 #include "base/mem.h"
 #include "creeld/flush.h"
 
-static int write_commits(const struct spool *s, struct flush_job *j)
+/* One thread flushes the files, this one their names: the device serves both at once. */
+static struct {
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;
+	const struct spool *spool;
+	const struct flush_job *job; /* whose journals are to be flushed */
+	struct err error;
+	int answer;
+} second = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+static int flush_journals(const struct spool *s, const struct flush_job *j, struct err *e)
+{
+	size_t k;
+
+	for (k = 0; k < j->commits.n; k++)
+		if (journal_flush(s, j->commits.v[k].live->exec->id, e) < 0)
+			return -1;
+	return 0;
+}
+
+void *flush_second_thread(void *unused)
+{
+	(void)unused;
+	pthread_mutex_lock(&second.mutex);
+	for (;;) {
+		while (!second.job)
+			pthread_cond_wait(&second.wake, &second.mutex);
+		pthread_mutex_unlock(&second.mutex);
+		second.answer = flush_journals(second.spool, second.job, &second.error);
+		pthread_mutex_lock(&second.mutex);
+		second.job = NULL;
+		pthread_cond_broadcast(&second.wake);
+	}
+	return NULL;
+}
+
+static void begin_journals(const struct spool *s, const struct flush_job *j)
+{
+	pthread_mutex_lock(&second.mutex);
+	second.spool = s;
+	second.job = j;
+	pthread_cond_broadcast(&second.wake);
+	pthread_mutex_unlock(&second.mutex);
+}
+
+static int end_journals(struct err *e)
+{
+	pthread_mutex_lock(&second.mutex);
+	while (second.job)
+		pthread_cond_wait(&second.wake, &second.mutex);
+	pthread_mutex_unlock(&second.mutex);
+	if (second.answer < 0)
+		*e = second.error;
+	return second.answer;
+}
+
+static int put_commits(const struct spool *s, struct flush_job *j)
 {
 	size_t k;
 
 	for (k = 0; k < j->commits.n; k++) {
 		const struct flush_commit *c = &j->commits.v[k];
 
-		if (commit_write(s, c->live->exec->id, c->seq, c->text, c->n, !j->wide, &j->error) < 0)
+		j->commits.v[k].file = -1;
+		if (commit_put(s, c->live->exec->id, c->seq, c->text, c->n, j->wide ? NULL : &j->commits.v[k].file,
+			       &j->error) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+/* Every file is flushed and closed, whatever became of the others. */
+static int flush_commits(const struct spool *s, struct flush_job *j)
+{
+	struct err e;
+	size_t k;
+	int r = 0;
+
+	if (j->commits.n == 0)
+		return 0;
+	begin_journals(s, j);
+	for (k = 0; k < j->commits.n; k++)
+		if (commit_flush(j->commits.v[k].file, &e) < 0 && r == 0) {
+			j->error = e;
+			r = -1;
+		}
+	if (end_journals(&e) < 0 && r == 0) {
+		j->error = e;
+		r = -1;
+	}
+	return r;
+}
+
+static int write_commits(const struct spool *s, struct flush_job *j)
+{
+	size_t k;
+
+	if (put_commits(s, j) == 0)
+		return j->wide ? spool_sync(s, &j->error) : flush_commits(s, j);
+	for (k = 0; k < j->commits.n && !j->wide; k++)
+		if (j->commits.v[k].file >= 0)
+			close(j->commits.v[k].file);
+	return -1;
 }
 
 static int write_admissions(const struct spool *s, struct flush_job *j)
@@ -69,7 +162,7 @@ static int write_all(const struct spool *s, struct flush_job *j)
 	long long start = clock_mono_us();
 
 	j->wide = choose_wide(j);
-	if (write_admissions(s, j) < 0 || write_commits(s, j) < 0 || (j->wide && spool_sync(s, &j->error) < 0))
+	if (write_admissions(s, j) < 0 || write_commits(s, j) < 0)
 		return -1;
 	note_cost(j, clock_mono_us() - start);
 	return 0;

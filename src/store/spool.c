@@ -62,7 +62,7 @@ int spool_create(const char *path, const char *group, struct err *e)
 {
 	static const char *const catalog[] = {"catalog/plans", "catalog/actions", "catalog/apis", "catalog/agents"};
 	gid_t gid = (gid_t)-1;
-	int root, d, r = 0;
+	int root, executions, d, r = 0;
 	size_t k;
 
 	if (group) {
@@ -77,6 +77,7 @@ int spool_create(const char *path, const char *group, struct err *e)
 	root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return err_sys(e, errno, "cannot open directory %s", path);
+	fs_spread(root);
 	for (d = SPOOL_INBOX; r == 0 && d < SPOOL_DIR_COUNT; d++) {
 		/* With a group its members drop (sticky, so that they cannot take each other's files away) and read. */
 		mode_t mode = !group ? 0700 : dirs[d].drop ? 03770 : 02750;
@@ -84,6 +85,11 @@ int spool_create(const char *path, const char *group, struct err *e)
 		if (!group && (d == SPOOL_EXECUTIONS || d == SPOOL_EVENTS || d == SPOOL_ACTIVE || d == SPOOL_CATALOG))
 			mode = 0755;
 		r = make_dir(root, dirs[d].name, mode, gid, e);
+	}
+	executions = r < 0 ? -1 : openat(root, dirs[SPOOL_EXECUTIONS].name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (executions >= 0) {
+		fs_spread(executions); /* each day's */
+		close(executions);
 	}
 	for (k = 0; r == 0 && k < sizeof catalog / sizeof *catalog; k++)
 		r = make_dir(root, catalog[k], 0755, gid, e);

@@ -69,7 +69,7 @@ static int commit(const struct spool *s, struct loaded *l, struct events *events
 	strcpy(c.prev, l->prev);
 	commit_encode(&text, l->plan, &c);
 	commit_event_lines(&lines, l->plan, l->exec->id, &c);
-	if (commit_write(s, l->exec->id, c.seq, text.p, text.len, true, e) < 0)
+	if (commit_write(s, l->exec->id, c.seq, text.p, text.len, e) < 0)
 		return -1;
 	l->seq = c.seq;
 	clock_format(now, day);

@@ -125,14 +125,14 @@ static void temporary_name(const char *id, uint32_t seq, char out[SPOOL_PATH_MAX
 	snprintf(out, SPOOL_PATH_MAX, "tmp/%.36s.%u.tmp", id, seq);
 }
 
-/* Renamed first and flushed then: the second flush finds little left to do, where the other order pays for both.  A
- * power cut before the flushes have returned may leave a name without its bytes: a torn last commit, of which nothing
- * took effect. */
-int commit_write(const struct spool *s, const char *id, uint32_t seq, const char *text, size_t n, bool flush,
-		 struct err *e)
+/* Renamed first and flushed then: both flushes can go on at once, and the second finds little left to do, where the
+ * other order pays for both.  A power cut before they have returned may leave a name without its bytes: a torn last
+ * commit, of which nothing took effect. */
+int commit_put(const struct spool *s, const char *id, uint32_t seq, const char *text, size_t n, int *file,
+	       struct err *e)
 {
 	char from[SPOOL_PATH_MAX], to[SPOOL_PATH_MAX];
-	int root = s->fd[SPOOL_ROOT], fd, r = 0;
+	int root = s->fd[SPOOL_ROOT], fd;
 
 	temporary_name(id, seq, from);
 	spool_commit_path(id, seq, to);
@@ -140,17 +140,43 @@ int commit_write(const struct spool *s, const char *id, uint32_t seq, const char
 	if (fd < 0)
 		return -1;
 	if (renameat(root, from, root, to) < 0) {
-		r = err_sys(e, errno, "cannot move %s into place", to);
+		err_sys(e, errno, "cannot move %s into place", to);
 		unlinkat(root, from, 0);
-	} else if (flush && fdatasync(fd) < 0) {
-		r = err_sys(e, errno, "cannot flush %s", to);
+		close(fd);
+		return -1;
 	}
-	if (close(fd) < 0 && r == 0)
-		r = err_sys(e, errno, "cannot close %s", to);
-	if (r < 0 || !flush)
-		return r;
-	*strrchr(to, '/') = '\0';
-	return fs_sync_dir(root, to, e);
+	if (file)
+		*file = fd;
+	else if (close(fd) < 0)
+		return err_sys(e, errno, "cannot close %s", to);
+	return 0;
+}
+
+int commit_flush(int file, struct err *e)
+{
+	int r = fdatasync(file) < 0 ? err_sys(e, errno, "cannot flush a commit") : 0;
+
+	if (close(file) < 0 && r == 0)
+		r = err_sys(e, errno, "cannot close a commit");
+	return r;
+}
+
+int journal_flush(const struct spool *s, const char *id, struct err *e)
+{
+	char path[SPOOL_PATH_MAX];
+
+	spool_commit_path(id, 1, path);
+	*strrchr(path, '/') = '\0';
+	return fs_sync_dir(s->fd[SPOOL_ROOT], path, e);
+}
+
+int commit_write(const struct spool *s, const char *id, uint32_t seq, const char *text, size_t n, struct err *e)
+{
+	int file;
+
+	if (commit_put(s, id, seq, text, n, &file, e) < 0 || commit_flush(file, e) < 0)
+		return -1;
+	return journal_flush(s, id, e);
 }
 
 /* ---- events, states ---- */

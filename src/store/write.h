@@ -3,11 +3,10 @@
  *
  * Each function is one step; whoever calls them keeps the order that design section 2 asks for:
  *
- *   admission_write  →  flush  →  admission_place, commit_write  →  flush  →  events_append, state_publish
+ *   admission_write  →  flush  →  admission_place, commit_put  →  flush  →  events_append, state_publish
  *   →  (at the end) events_sync  →  active_remove
  *
- * A step may be repeated after a failure.  With `flush`, a step flushes what it wrote itself; without, the caller
- * flushes many at once (spool_sync).
+ * A step may be repeated after a failure.  Many are flushed at once by spool_sync.
  */
 #ifndef CREEL_STORE_WRITE_H
 #define CREEL_STORE_WRITE_H
@@ -32,10 +31,16 @@ int admission_place(const struct spool *s, struct admission *a, struct err *e);
 /* Remove tmp/ID with the claim. */
 int admission_forget(const struct spool *s, const struct admission *a, struct err *e);
 
-/* journal/SEQ.json, by rename.  After a failure it may stand there all the same and is not to be trusted: write it
- * again, with a fresh file. */
-int commit_write(const struct spool *s, const char *id, uint32_t seq, const char *text, size_t n, bool flush,
-		 struct err *e);
+/* journal/SEQ.json, by rename, not flushed.  *file: its open descriptor, for commit_flush; NULL: none is wanted, because
+ * spool_sync follows. */
+int commit_put(const struct spool *s, const char *id, uint32_t seq, const char *text, size_t n, int *file,
+	       struct err *e);
+/* Flush what was put, and close it; and its name.  Each may be done in another thread.  A commit whose flush failed may
+ * stand there all the same and is not to be trusted: put it again, with a fresh file. */
+int commit_flush(int file, struct err *e);
+int journal_flush(const struct spool *s, const char *id, struct err *e);
+/* All three. */
+int commit_write(const struct spool *s, const char *id, uint32_t seq, const char *text, size_t n, struct err *e);
 
 /* day is YYYY-MM-DD. */
 int events_append(const struct spool *s, const char *day, const char *text, size_t n, struct err *e);
