@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -28,6 +29,36 @@ static struct {
 	int event;
 } flusher = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
+static void say_go(const struct flush_go *go)
+{
+	/* One that is gone is missed when it is reaped. */
+	if (send(go->fd, go->words, strlen(go->words), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_debug("a supervisor left before its attempt could start");
+}
+
+/* Attempts are handed to supervisors while the job is being flushed; whoever comes last says go. */
+static void flush_durable(struct flush_job *j)
+{
+	size_t k;
+
+	pthread_mutex_lock(&flusher.mutex);
+	for (k = 0; k < j->go.n; k++)
+		say_go(&j->go.v[k]);
+	j->go.n = 0;
+	j->durable = true;
+	pthread_mutex_unlock(&flusher.mutex);
+}
+
+void flush_go_when_durable(struct flush_job *j, struct flush_go go)
+{
+	pthread_mutex_lock(&flusher.mutex);
+	if (j->durable)
+		say_go(&go);
+	else
+		vec_push(&j->go, go);
+	pthread_mutex_unlock(&flusher.mutex);
+}
+
 static void *run(void *unused)
 {
 	(void)unused;
@@ -38,7 +69,7 @@ static void *run(void *unused)
 		while (!flusher.job)
 			pthread_cond_wait(&flusher.wake, &flusher.mutex);
 		pthread_mutex_unlock(&flusher.mutex);
-		flusher.answer = flush_run(flusher.spool, flusher.job);
+		flusher.answer = flush_run(flusher.spool, flusher.job, flush_durable);
 		pthread_mutex_lock(&flusher.mutex);
 		flusher.job = NULL;
 		flusher.busy = false;
@@ -90,8 +121,8 @@ static void hand_over(struct daemon *d)
 void flush_submit(struct daemon *d, struct flush_job *j)
 {
 	d->job = j;
-	ready_prepare(d, j);
 	hand_over(d);
+	ready_prepare(d, j);
 }
 
 void flusher_retry(struct daemon *d)

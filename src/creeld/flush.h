@@ -69,7 +69,8 @@ struct flush_job {
 	VEC(struct flush_state) states;
 	struct buf events; /* lines, all of one day */
 	char day[11];
-	VEC(struct flush_go) go;
+	VEC(struct flush_go) go; /* those to come */
+	bool durable;            /* it happened */
 	enum flush_step step; /* where to go on */
 	size_t at;            /* in the step's list */
 	bool wide;            /* many files: one syncfs instead of a flush for each */
@@ -81,8 +82,11 @@ bool flush_job_is_empty(const struct flush_job *j);
 /* Hand the job over; it becomes d->job. */
 void flush_submit(struct daemon *d, struct flush_job *j);
 
-/* flush_write.c: do what is left of the job; 0 when it is done, -1 with j->error. */
-int flush_run(const struct spool *s, struct flush_job *j);
+/* An attempt of the job, which is in the flusher, is in the hands of a supervisor: say go when, or as, it is durable. */
+void flush_go_when_durable(struct flush_job *j, struct flush_go go);
+
+/* flush_write.c: do what is left of the job, and call durable (or NULL) once on the way; 0 when it is done, -1 with j->error. */
+int flush_run(const struct spool *s, struct flush_job *j, void (*durable)(struct flush_job *));
 /* The body of the thread that it shares the flushes with. */
 void *flush_second_thread(void *unused);
 

@@ -168,16 +168,6 @@ static int write_all(const struct spool *s, struct flush_job *j)
 	return 0;
 }
 
-/* The supervisors that hold the attempts of these commits may go.  One that is gone is missed when it is reaped. */
-static void say_go(const struct flush_job *j)
-{
-	size_t k;
-
-	for (k = 0; k < j->go.n; k++)
-		if (write(j->go.v[k].fd, j->go.v[k].words, strlen(j->go.v[k].words)) < 0)
-			continue;
-}
-
 static int make_parent(const struct spool *s, const char *path, struct err *e)
 {
 	const char *slash = strrchr(path, '/');
@@ -259,10 +249,7 @@ static int do_step(const struct spool *s, struct flush_job *j)
 {
 	switch (j->step) {
 	case FLUSH_WRITE:
-		if (write_all(s, j) < 0)
-			return -1;
-		say_go(j);
-		return 0;
+		return write_all(s, j);
 	case FLUSH_SHOW:
 		return show_all(s, j);
 	case FLUSH_TELL:
@@ -279,12 +266,14 @@ static int do_step(const struct spool *s, struct flush_job *j)
 	return 0;
 }
 
-int flush_run(const struct spool *s, struct flush_job *j)
+int flush_run(const struct spool *s, struct flush_job *j, void (*durable)(struct flush_job *))
 {
 	while (j->step != FLUSH_DONE) {
 		j->error = (struct err){0};
 		if (do_step(s, j) < 0)
 			return -1;
+		if (j->step == FLUSH_WRITE && durable)
+			durable(j);
 		j->step++;
 		j->at = 0;
 	}

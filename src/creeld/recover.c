@@ -212,7 +212,7 @@ static void finish_ended(struct daemon *d, struct live *l)
 	vec_push(&j->states, st);
 	j->step = FLUSH_FOLD;
 	j->wide = true;
-	if (flush_run(&d->spool, j) < 0)
+	if (flush_run(&d->spool, j, NULL) < 0)
 		log_error("cannot close execution %s: %s; the next start tries again", l->exec->id, j->error.text);
 	free(st.text);
 	vec_free(&j->states);

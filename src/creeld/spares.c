@@ -307,7 +307,7 @@ static bool prepare(struct daemon *d, struct flush_job *j, struct live *l, uint3
 	if (spec_make(d, l, action, &spec, &e) < 0 || engage(d, &spec, placed ? "S" : "", &r.supervisor, &e) < 0)
 		return false;
 	vec_push(&d->ready_children, r);
-	vec_push(&j->go, (struct flush_go){r.supervisor.words, placed ? "G" : "SG"});
+	flush_go_when_durable(j, (struct flush_go){r.supervisor.words, placed ? "G" : "SG"});
 	return true;
 }
 

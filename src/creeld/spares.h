@@ -43,7 +43,8 @@ void spares_reaped(struct daemon *d, pid_t pid, int status);
 /* Words from one that is not among the running. */
 void spares_speak(struct daemon *d, int fd);
 
-/* Hand the attempts that the job's commits start, and that have a slot, to supervisors.  Before it is submitted. */
+/* Hand the attempts that the job's commits start, and that have a slot, to supervisors.  Once it is in the
+ * flusher. */
 void ready_prepare(struct daemon *d, struct flush_job *j);
 /* The commit is durable: does a ready supervisor have the attempt?  Then it is among the running now, or what came of
  * it among the inputs. */
