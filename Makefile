@@ -19,6 +19,7 @@ Q        := $(if $(V),,@)# V=1 shows every command
 PKGS     := jansson yaml-0.1 libpcre2-8 libcrypto
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+TAR_LIBS   := $(shell pkg-config --libs libarchive 2>/dev/null)# of creel alone
 
 CPPFLAGS += -Isrc -I$(BUILD)/gen -D_GNU_SOURCE -DPCRE2_CODE_UNIT_WIDTH=8 -DCREEL_VERSION='"$(VERSION)"'
 ALL_CFLAGS = $(CSTD) $(OPT) $(WARN) $(WERROR) -fno-common -fstack-protector-strong \
@@ -52,7 +53,7 @@ $(BUILD)/creeld: $(creeld_obj) $(BUILD)/libcreel.a
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -linotifytools $(PKG_LIBS) -lm
 $(BUILD)/creel: $(creel_obj) $(BUILD)/libcreel.a
 	$(if $(V),,@echo "  LINK $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TAR_LIBS) $(PKG_LIBS) -lm
 # The supervisor is started once per attempt and needs nothing but libc.  With musl an empty program starts in a
 # quarter of the time that it takes with a static glibc, which looks the processor over first; where musl is not
 # installed, or the compiler is not gcc, it is the usual libc.  The kernel's headers are lent to musl by links.
@@ -77,7 +78,7 @@ $(kernel_headers):
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libcreel.a
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LINK $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS) -lm
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(TAR_LIBS) $(PKG_LIBS) -lm
 
 $(BUILD)/%.o: %.c $(BUILD)/.flags
 	@mkdir -p $(@D)

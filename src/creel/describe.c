@@ -263,6 +263,16 @@ static bool put_execution(struct buf *b, const struct term *t, const json_t *eve
 		put_tone(b, t, TONE_BAD, "quarantined");
 		put_who(b, event);
 		return true;
+	case EV_EXECUTION_REMOVED:
+		buf_puts(b, "removed");
+		put_member(b, ", kept in ", event, "archive");
+		put_who(b, event);
+		return true;
+	case EV_EXECUTION_IMPORTED:
+		buf_puts(b, "imported");
+		put_member(b, " from ", event, "file");
+		put_who(b, event);
+		return true;
 	default:
 		return false;
 	}

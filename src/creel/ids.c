@@ -220,7 +220,8 @@ int id_resolve(struct cli *c, const char *word, char id[UUID_TEXT])
 		memcpy(id, clean, UUID_TEXT);
 		if (exists(c, id))
 			return EXIT_DONE;
-		complain("there is no execution %s in %s", id, c->spool.path);
+		complain("there is no execution %s in %s: it never was there, or creel gc removed it (then events/ says so, and whether an "
+		 "archive has it)", id, c->spool.path);
 		return EXIT_NO;
 	}
 	if (!*clean || strspn(clean, "0123456789abcdef-") != strlen(clean)) {

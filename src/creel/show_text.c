@@ -190,6 +190,19 @@ void put_count(struct buf *b, long long n, const char *one, const char *many)
 	buf_printf(b, "%lld %s", n, n == 1 ? one : many);
 }
 
+void put_bytes(struct buf *b, unsigned long long n)
+{
+	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
+	double v = (double)n;
+	size_t k = 0;
+
+	while (v >= 1024 && k + 1 < sizeof units / sizeof *units) {
+		v /= 1024;
+		k++;
+	}
+	buf_printf(b, k ? "%.1f %s" : "%.0f %s", v, units[k]);
+}
+
 void put_out(struct buf *b, FILE *f)
 {
 	fwrite(buf_str(b), 1, b->len, f);

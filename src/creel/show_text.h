@@ -54,6 +54,9 @@ void put_ago(struct buf *b, const char *record_time);
 /* "1 action", "3 actions". */
 void put_count(struct buf *b, long long n, const char *one, const char *many);
 
+/* "412 bytes", "3.4 MiB". */
+void put_bytes(struct buf *b, unsigned long long n);
+
 /* Write the buffer to f and forget it. */
 void put_out(struct buf *b, FILE *f);
 

@@ -162,19 +162,6 @@ static void put_number(struct buf *b, const struct term *t, const char *label, l
 	buf_putc(b, '\n');
 }
 
-static void put_bytes(struct buf *b, unsigned long long n)
-{
-	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
-	double v = (double)n;
-	size_t k = 0;
-
-	while (v >= 1024 && k + 1 < COUNT(units)) {
-		v /= 1024;
-		k++;
-	}
-	buf_printf(b, k ? "%.1f %s" : "%.0f %s", v, units[k]);
-}
-
 static void put_room(struct buf *b, const struct term *t, const struct report *r)
 {
 	if (!r->room)

@@ -61,10 +61,12 @@ static bool read_stat(pid_t pid, pid_t *ppid, pid_t *session, unsigned long long
 	return true;
 }
 
-static bool is_supervisor(const struct daemon *d, pid_t pid)
+static bool is_ours(const struct daemon *d, pid_t pid)
 {
 	size_t k;
 
+	if (pid == d->gc)
+		return true;
 	for (k = 0; k < d->running.n; k++)
 		if (d->running.v[k].supervisor.pid == pid)
 			return true;
@@ -86,7 +88,7 @@ static unsigned kill_once(struct daemon *d, const struct attempt_process *p)
 		/* A parent may never reap what has ended: nothing is left of that to wait for. */
 		if (pid <= 1 || pid == getpid() || !read_stat(pid, &ppid, &session, &start, &over) || over)
 			continue;
-		if (!(p->known && session == p->sid && start >= p->start) && !(ppid == getpid() && !is_supervisor(d, pid)))
+		if (!(p->known && session == p->sid && start >= p->start) && !(ppid == getpid() && !is_ours(d, pid)))
 			continue;
 		if (kill(pid, SIGKILL) == 0)
 			n++;
@@ -244,7 +246,7 @@ void children_reap(struct daemon *d)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (!running_reaped(d, pid, status))
+		if (!retention_ended(d, pid, status) && !running_reaped(d, pid, status))
 			spares_reaped(d, pid, status);
 }
 

@@ -1,21 +1,14 @@
 /*
- * config.c - the configuration file: YAML, snake_case, checked against schemas/config.schema.json.
+ * config.c - what the daemon takes from its configuration file.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "codec/schema.h"
-#include "codec/source.h"
 #include "creeld/daemon.h"
-
-enum { CONFIG_MAX = 1024 * 1024 };
+#include "store/config_file.h"
 
 static void set_defaults(struct config *c)
 {
@@ -62,43 +55,23 @@ static void take(struct config *c, const json_t *root)
 	c->env = json_incref(json_object_get(root, "env"));
 	c->queues = json_incref(json_object_get(root, "queues"));
 	c->breakers = json_incref(json_object_get(root, "breakers"));
+	c->retention = json_incref(json_object_get(root, "retention"));
 	c->secrets_dir = xstrdup_opt(json_string_value(json_object_get(root, "secrets_dir")));
 	c->spool = xstrdup_opt(json_string_value(json_object_get(root, "spool")));
 }
 
-static const char *raw(void *source, const char *pointer)
-{
-	return source_raw(source, pointer);
-}
-
 int config_load(struct config *c, const char *file, struct err *e)
 {
-	AUTO_BUF struct buf text = BUF_INIT;
-	struct diags errors = DIAGS_INIT;
-	struct source source = {0};
-	const struct schema *schema;
+	json_t *root;
 
 	set_defaults(c);
 	if (!file)
 		return 0;
-	if (fs_read(AT_FDCWD, file, CONFIG_MAX, &text, e) < 0)
+	root = config_file_read(file, e);
+	if (!root)
 		return -1;
-	if (source_parse(SOURCE_YAML, buf_str(&text), text.len, &source_plan_limits, &source, &errors) && source.root) {
-		schema = schema_builtin("config");
-		schema_text_fields(schema, source.root, raw, &source);
-		if (schema_check(schema, source.root, "", &errors))
-			take(c, source.root);
-	}
-	source_place_all(&source, &errors);
-	if (errors.n > 0)
-		err_set(e, EINVAL, "%s:%d:%d: %s: %s%s%s", file, errors.v[0].line, errors.v[0].column, errors.v[0].pointer,
-			errors.v[0].message, errors.v[0].suggestion ? "; " : "",
-			errors.v[0].suggestion ? errors.v[0].suggestion : "");
-	source_free(&source);
-	if (errors.n > 0) {
-		diags_free(&errors);
-		return -1;
-	}
+	take(c, root);
+	json_decref(root);
 	return 0;
 }
 
@@ -109,4 +82,5 @@ void config_free(struct config *c)
 	free(c->secrets_dir);
 	json_decref(c->env);
 	json_decref(c->queues);
+	json_decref(c->retention);
 }

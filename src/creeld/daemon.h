@@ -40,6 +40,7 @@ struct config {
 	json_t *env;    /* object of text: what every action's environment gets; owned */
 	json_t *queues; /* name -> {concurrency}; owned */
 	json_t *breakers; /* name -> {failures, window_sec, open_sec}; owned */
+	json_t *retention; /* how long executions are kept; NULL: for ever; owned */
 	char *secrets_dir; /* where secrets are, beside $CREDENTIALS_DIRECTORY; or NULL */
 	bool drain;
 };
@@ -159,6 +160,9 @@ struct daemon {
 	uint32_t admitted_starts; /* committed to by admissions of this turn */
 	msec dispatch_retry; /* monotonic: no supervisor could be started; again then; 0: all is well */
 
+	pid_t gc;    /* the process that looks at the retention; 0: none */
+	msec gc_due; /* monotonic: when the next one starts; 0: never */
+
 	struct flush_job *job; /* in the flusher, or waiting to be tried again */
 	msec job_retry;        /* monotonic: when; 0: it is in the flusher */
 	char problem[400];     /* why nothing can be written; empty if it can */
@@ -244,6 +248,12 @@ void limits_count(struct daemon *d);
 bool limits_allow(const struct daemon *d, const struct action *a);
 void limits_take(struct daemon *d, const struct action *a);
 void limits_clear(struct daemon *d);
+
+/* retention.c: what was kept long enough goes, by a process of its own (creel gc --background). */
+void retention_plan(struct daemon *d, bool starting);
+void retention_run(struct daemon *d);
+/* Was this child that process? */
+bool retention_ended(struct daemon *d, pid_t pid, int status);
 
 /* dispatch.c */
 void dispatch(struct daemon *d);

@@ -236,7 +236,7 @@ static struct live *find_execution(struct daemon *d, const char *id, const char 
 		return l;
 	spool_execution_path(id, path);
 	if (!fs_exists(d->spool.fd[SPOOL_ROOT], path)) {
-		err_set(e, ENOENT, "there is no execution %s", id);
+		err_set(e, ENOENT, "there is no execution %s: it never was here, or creel gc has removed it", id);
 		return NULL;
 	}
 	if (strcmp(verb, "retry") == 0)

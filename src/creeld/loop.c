@@ -60,6 +60,8 @@ static int patience(struct daemon *d)
 		ms = min_ms(ms, d->job_retry - mono);
 	if (d->dispatch_retry)
 		ms = min_ms(ms, d->dispatch_retry - mono);
+	if (d->gc_due && !d->gc)
+		ms = min_ms(ms, d->gc_due - mono);
 	if (has_unknown_adopted(d))
 		ms = min_ms(ms, WAIT_ADOPTED_MS);
 	at = spares_patience(d);
@@ -156,6 +158,7 @@ static void reload(struct daemon *d, const struct settings *s)
 	config_free(&d->config);
 	d->config = fresh;
 	log_to(d, s);
+	retention_plan(d, false);
 	log_info("configuration read again");
 }
 
@@ -251,6 +254,7 @@ static int serve(struct daemon *d, const struct settings *s)
 		children_check_adopted(d);
 		flusher_retry(d);
 		look_again(d);
+		retention_run(d);
 		dispatch(d);
 		turn(d);
 		dispatch(d);
@@ -375,6 +379,7 @@ int daemon_run(const struct settings *s)
 	if (status == 0) {
 		log_info("creeld " CREEL_VERSION " serves %s, at most %u actions at once", d.spool.path,
 			 d.config.max_concurrency);
+		retention_plan(&d, true);
 		notify_ready();
 		status = serve(&d, s);
 		notify_stopping();

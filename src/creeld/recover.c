@@ -22,6 +22,7 @@
 #include "creeld/mend.h"
 #include "creeld/perform.h"
 #include "creeld/subexec.h"
+#include "store/hold.h"
 #include "store/journal.h"
 #include "store/state_file.h"
 
@@ -434,9 +435,14 @@ struct live *recover_finished(struct daemon *d, const char *id, struct err *e)
 	AUTO_FREE char *target = NULL;
 	struct loaded loaded;
 	struct live *l;
+	int held = hold_shared(&d->spool, id, e); /* until it is active nothing else keeps it from being removed */
 
-	if (journal_load(&d->spool, id, true, &loaded, e) < 0)
+	if (held < 0)
 		return NULL;
+	if (journal_load(&d->spool, id, true, &loaded, e) < 0) {
+		close(held);
+		return NULL;
+	}
 	/* Active before its first new commit: a crash in between finds an execution that has ended and lets it go. */
 	spool_execution_path(id, path);
 	spool_active_path(id, link);
@@ -444,9 +450,11 @@ struct live *recover_finished(struct daemon *d, const char *id, struct err *e)
 	if ((symlinkat(target, d->spool.fd[SPOOL_ROOT], link) < 0 && errno != EEXIST) ||
 	    fsync(d->spool.fd[SPOOL_ACTIVE]) < 0) {
 		err_sys(e, errno, "cannot link %s", link);
+		close(held);
 		loaded_free(&loaded);
 		return NULL;
 	}
+	close(held);
 	l = adopt_loaded(d, &loaded);
 	l->events_seq = l->events_flushed = l->seq;
 	l->ended_before = d->reopening = true;

@@ -26,6 +26,8 @@ static const char *const names[EV_COUNT] = {
     [EV_EXECUTION_CANCELLED] = "execution.cancelled",
     [EV_EXECUTION_REOPENED] = "execution.reopened",
     [EV_EXECUTION_QUARANTINED] = "execution.quarantined",
+    [EV_EXECUTION_REMOVED] = "execution.removed",
+    [EV_EXECUTION_IMPORTED] = "execution.imported",
 };
 
 const char *event_name(enum event_type t)

@@ -38,6 +38,8 @@ enum event_type {
 	EV_EXECUTION_CANCELLED,
 	EV_EXECUTION_REOPENED,
 	EV_EXECUTION_QUARANTINED,
+	EV_EXECUTION_REMOVED,  /* in events/ alone, as the one after it */
+	EV_EXECUTION_IMPORTED,
 	EV_COUNT
 };
 

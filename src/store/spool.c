@@ -224,6 +224,18 @@ int spool_check_safe(const struct spool *s, struct err *e)
 	return 0;
 }
 
+int spool_check_mine(const struct spool *s, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(s->fd[SPOOL_EXECUTIONS], &st) < 0)
+		return err_sys(e, errno, "cannot look at %s/%s", s->path, dirs[SPOOL_EXECUTIONS].name);
+	if (st.st_uid == geteuid())
+		return 0;
+	return err_set(e, EPERM, "%s/%s belongs to uid %u: run this as that user, or its daemon could not write to what is made here",
+		       s->path, dirs[SPOOL_EXECUTIONS].name, st.st_uid);
+}
+
 /* ---- names ---- */
 
 static void need_id(const char *id)
@@ -298,6 +310,24 @@ void spool_active_path(const char *id, char out[SPOOL_PATH_MAX])
 {
 	need_id(id);
 	snprintf(out, SPOOL_PATH_MAX, "active/%.36s", id);
+}
+
+void spool_quarantine_path(const char *id, char out[SPOOL_PATH_MAX])
+{
+	need_id(id);
+	snprintf(out, SPOOL_PATH_MAX, "quarantine/%.36s", id);
+}
+
+void spool_gone_path(const char *id, char out[SPOOL_PATH_MAX])
+{
+	need_id(id);
+	snprintf(out, SPOOL_PATH_MAX, "tmp/%.36s.gone", id);
+}
+
+void spool_import_path(const char *id, char out[SPOOL_PATH_MAX])
+{
+	need_id(id);
+	snprintf(out, SPOOL_PATH_MAX, "tmp/%.36s.import", id);
 }
 
 void spool_request_path(const char *id, const char *action, char out[SPOOL_PATH_MAX])

@@ -60,6 +60,10 @@ void spool_close(struct spool *s);
 /* Could somebody else replace the spool's own directories?  -1 and *e names the first that they could. */
 int spool_check_safe(const struct spool *s, struct err *e);
 
+/* Is this process the user that the executions belong to?  What another one makes (root, too) the daemon could not
+ * write to.  -1 and *e says who it is. */
+int spool_check_mine(const struct spool *s, struct err *e);
+
 /* "executions/YYYY-MM-DD/ID" and below it. */
 void spool_execution_day(const char *id, char out[SPOOL_PATH_MAX]);
 void spool_execution_path(const char *id, char out[SPOOL_PATH_MAX]);
@@ -70,6 +74,10 @@ void spool_attempt_file(const char *action, uint32_t attempt, const char *name, 
 void spool_confirm_path(const char *id, const char *action, uint32_t number, char out[SPOOL_PATH_MAX]);
 void spool_active_path(const char *id, char out[SPOOL_PATH_MAX]);
 void spool_request_path(const char *id, const char *action, char out[SPOOL_PATH_MAX]);
+/* What is being removed, and what is being imported: "tmp/ID.gone", "tmp/ID.import". */
+void spool_gone_path(const char *id, char out[SPOOL_PATH_MAX]);
+void spool_import_path(const char *id, char out[SPOOL_PATH_MAX]);
+void spool_quarantine_path(const char *id, char out[SPOOL_PATH_MAX]);
 void spool_result_name(const char *id, const char *action, uint32_t attempt, char out[SPOOL_PATH_MAX]);
 
 /* Take "ID.ACTION.REST" or "ID.REST" apart: what a dropped name says.  Points into name, which is changed.  false if
