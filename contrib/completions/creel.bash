@@ -37,7 +37,7 @@ _creel_actions() {
 _creel() {
 	local cur=${COMP_WORDS[COMP_CWORD]} verb= id= n=0 k word
 	local verbs="init validate submit ls show log wait status pending approve reject retry skip cancel pause resume
-		path state verify rebuild help version"
+		path state gc verify rebuild help version"
 	COMPREPLY=()
 	for ((k = 1; k < COMP_CWORD; k++)); do
 		word=${COMP_WORDS[k]}

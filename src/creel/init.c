@@ -28,17 +28,12 @@ static void say_next(const char *path, const char *group, bool was_there)
 		put_safe(&b, path);
 		buf_puts(&b, "/confirm/by/USER\n");
 	}
-	buf_puts(&b, "\nEvery execution stays on disk until you remove it, and every commit of one is a\n"
+	buf_puts(&b, "\nEvery execution stays on disk until it is removed, and every commit of one is a\n"
 		     "file, so watch inodes as well as bytes (creel status shows both).  To keep 90\n"
-		     "days, run this once a day:\n  find ");
-	put_safe(&b, path);
-	buf_puts(&b, "/executions -mindepth 1 -maxdepth 1 -type d -mtime +90 |\n"
-		     "    while read -r day; do for e in \"$day\"/*; do\n      [ -e \"");
-	put_safe(&b, path);
-	buf_puts(&b, "/active/${e##*/}\" ] || [ -e \"");
-	put_safe(&b, path);
-	buf_puts(&b, "/quarantine/${e##*/}\" ] || rm -rf \"$e\"\n"
-		     "    done; rmdir --ignore-fail-on-non-empty \"$day\"; done\n");
+		     "days, and what failed for a year, put this into the file that creeld --config\n"
+		     "names, or have \"creel gc --config FILE\" run once a day:\n\n"
+		     "  retention:\n    keep_days: 90\n    by_status: {failed: {keep_days: 365}}\n"
+		     "    events_days: 90\n    rejected_days: 90\n    # archive: /srv/archive   first put it there\n");
 	put_out(&b, stdout);
 }
 

@@ -173,8 +173,8 @@ static void put_room(struct buf *b, const struct term *t, const struct report *r
 	buf_putc(b, '\n');
 	if (few_bytes(r) || few_inodes(r)) {
 		put_tone(b, t, TONE_BAD, "warning");
-		buf_printf(b, "      few %s are left; every commit is a file, and nothing is ever deleted by creel: see the "
-			      "end of what \"creel init\" prints for a retention\n",
+		buf_printf(b, "      few %s are left; every commit is a file, and what is over stays until it is removed: see "
+			      "\"creel help gc\", and the retention at the end of what \"creel init\" prints\n",
 			   few_inodes(r) ? "inodes" : "bytes");
 	}
 }

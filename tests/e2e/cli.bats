@@ -175,7 +175,7 @@ said() { creel log "$EX" | grep -q "$1"; }
 @test "init: makes every directory, leaves modes alone, suggests a retention" {
 	exits 0 init "$T/new"
 	out "creeld --spool $T/new"
-	out "-mtime +90"
+	out "keep_days: 90"
 	[ "$(stat -c %a "$T/new/inbox")" = 700 ]
 	chmod 750 "$T/new/inbox"
 	exits 0 init "$T/new"
