@@ -118,7 +118,7 @@ bats_files := $(sort $(wildcard tests/e2e/*.bats))
 .PHONY: check check-unit check-e2e check-layers check-schemas lint
 check: deps
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)$(MAKE) --no-print-directory check-layers lint check-unit check-schemas check-e2e
+	$(Q)$(MAKE) --no-print-directory check-layers lint check-unit check-schemas check-e2e check-fault-sample
 	@echo "all tests passed"
 
 check-unit: $(unit_bin)
@@ -130,6 +130,24 @@ check-e2e: all
 # plan.json and state.json under the schemas of the source document, by zod.
 check-schemas: all
 	@sh tests/zod/run.sh
+
+# What survives crashes, power cuts and failing calls: tests/fault/README.md.  The sample is part of check; all of it
+# takes most of an hour.
+fault_tools := $(patsubst tests/fault/%.c,$(BUILD)/fault/%,$(sort $(wildcard tests/fault/*.c)))
+.PHONY: check-fault check-fault-sample fault-tools
+fault-tools: $(fault_tools)
+$(BUILD)/fault/%: tests/fault/%.c $(BUILD)/.flags
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  TOOL $<")
+	$(Q)$(CC) $(CSTD) -D_GNU_SOURCE -O1 -g $(WARN) $(WERROR) -static -o $@ $<
+
+check-fault-sample: all fault-tools
+	@python3 tests/fault/sweep.py --sample
+
+check-fault: deps
+	@sh contrib/install-packages.sh contrib/packages-fault.txt
+	$(Q)$(MAKE) --no-print-directory all fault-tools
+	@python3 tests/fault/sweep.py --readme tests/fault/README.md
 
 check-layers:
 	@sh contrib/check-layers.sh
