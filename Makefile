@@ -121,7 +121,7 @@ check: deps
 	$(Q)$(MAKE) --no-print-directory check-layers lint check-unit check-schemas check-e2e check-fault-sample
 	@echo "all tests passed"
 
-check-unit: $(unit_bin)
+check-unit: $(unit_bin) $(BUILD)/creel-run
 	@for t in $(unit_bin); do echo "== $$t"; $$t || exit 1; done
 
 check-e2e: all

@@ -35,13 +35,14 @@ DESCRIPTION
 	execvp does; but a file that is no program is not handed to a shell.  A program that cannot be executed,
 	and a cwd that cannot be entered, are the outcome not_executable, never an exit code.
 
-	With --wait it serves its daemon for one attempt after the other.  Descriptor 0 is a file that the daemon writes
-	each specification to, descriptor 3 a socket with words of one byte.  S: the specification is complete; it is
-	read and wiped, and steps 2 to 4 are done, all that leaves no trace outside of the attempt's directory.  G: go;
-	the rest is done.  The answer, when the result is published, is D, and the lock is free.  So a daemon has a
-	supervisor ready while it commits to an attempt, and says G when the commit is durable.  If descriptor 3 ends
-	before a word, or a signal asks to end between attempts, it leaves with status 0; before G that leaves an empty
-	lock file: the action never started.  If the daemon dies during an attempt, that is brought to its end first.
+	With --wait it serves its daemon for one attempt after the other.  Descriptor 3 is a SOCK_SEQPACKET socket with
+	words, one letter each.  P: prepare; the specification follows the letter, or stands in the file that is
+	descriptor 0, and is wiped there when it was read; steps 2 to 4 are done, all that leaves no trace outside of the
+	attempt's directory.  G: go; the rest is done.  R: both.  The answer is D, when the result is published and the
+	lock is free.  So a daemon has a supervisor ready while it commits to an attempt, and says G when the commit is
+	durable.  If descriptor 3 ends before a word, or a signal asks to end between attempts, it leaves with status 0;
+	before G that leaves an empty lock file: the action never started.  If the daemon dies during an attempt, that is
+	brought to its end first.
 
 SPECIFICATION
 	NUL-terminated strings `key=value`, at most 32 MiB, in any order.  All but arg, env and secret
@@ -143,14 +144,15 @@ static int publish(const struct result *r, const struct spec *s, int dir)
 	}
 }
 
-/* An attempt that is ours.  words: where the word to go comes from, or -1 if it goes at once. */
-static int run_ours(struct attempt *a, const struct spec *s, int words)
+/* An attempt that is ours.  waits: only at a word. */
+static int run_ours(struct attempt *a, const struct spec *s, bool waits)
 {
 	int code = DISMISSED;
 	struct result r;
+	size_t n;
 
 	supervise_ready(a, s, &r);
-	if (words < 0 || supervise_wait(words) == 'G') {
+	if (!waits || supervise_wait(WORDS, NULL, 0, &n) == 'G') {
 		supervise(a, s, &r);
 		code = publish(&r, s, a->dir);
 	}
@@ -158,7 +160,7 @@ static int run_ours(struct attempt *a, const struct spec *s, int words)
 	return code;
 }
 
-static int run(const struct spec *s, int words)
+static int run(const struct spec *s, bool waits)
 {
 	struct attempt a;
 	struct err e;
@@ -166,7 +168,7 @@ static int run(const struct spec *s, int words)
 
 	switch (attempt_open(&a, s, &e)) {
 	case ATTEMPT_OURS:
-		code = run_ours(&a, s, words);
+		code = run_ours(&a, s, waits);
 		break;
 	case ATTEMPT_HELD:
 		log_info("%s: somebody else holds the lock; leaving", s->dir);
@@ -184,39 +186,61 @@ static int run(const struct spec *s, int words)
 	return code;
 }
 
-/* Run what the specification at fd asks for. */
-static int run_specification(int fd, int words)
+static int bad_specification(const struct err *e)
 {
+	log_error("bad specification: %s; nothing was started", e->text);
+	return EXIT_SPECIFICATION;
+}
+
+static int run_one(void)
+{
+	int code = EXIT_ENVIRONMENT;
 	struct spec s;
 	struct err e;
-	int code = EXIT_SPECIFICATION;
 
-	if (spec_read(&s, fd, &e) < 0) {
-		log_error("bad specification: %s; nothing was started", e.text);
-	} else if (fd == STDIN_FILENO && supervise_close_input(&e) < 0) {
+	if (spec_read(&s, STDIN_FILENO, &e) < 0)
+		code = bad_specification(&e);
+	else if (supervise_close_input(&e) < 0)
 		log_error("%s; nothing was started", e.text);
-		code = EXIT_ENVIRONMENT;
-	} else {
-		code = run(&s, words);
-	}
+	else
+		code = run(&s, false);
 	spec_free(&s);
 	return code;
+}
+
+/* The specification that came with a word, or that it points to; there may be secrets in it, so it is wiped there. */
+static int take_specification(struct spec *s, int file, char *text, size_t n, struct err *e)
+{
+	int r;
+
+	if (n > 0) {
+		r = spec_take(s, text, n, e);
+		explicit_bzero(text, n);
+		return r;
+	}
+	if (lseek(file, 0, SEEK_SET) < 0)
+		return err_sys(e, errno, "cannot read its file");
+	r = spec_read(s, file, e);
+	return r == 0 && ftruncate(file, 0) < 0 ? err_sys(e, errno, "cannot wipe its file") : r;
 }
 
 /* One attempt after the other, as the daemon wishes. */
 static int attend(void)
 {
-	int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, WORDS + 1), code;
+	static char text[SPEC_INLINE];
+	int file = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, WORDS + 1), word, code;
 	struct err e;
+	size_t n;
 
-	if (fd < 0 || supervise_close_input(&e) < 0) {
-		log_error("cannot keep the specification open; nothing was started");
+	if (file < 0 || supervise_close_input(&e) < 0) {
+		log_error("cannot keep the file for specifications open; nothing was started");
 		return EXIT_ENVIRONMENT;
 	}
-	while (supervise_wait(WORDS) == 'S') {
-		if (lseek(fd, 0, SEEK_SET) < 0)
-			return EXIT_ENVIRONMENT;
-		code = run_specification(fd, WORDS);
+	while ((word = supervise_wait(WORDS, text, sizeof text, &n)) == 'P' || word == 'R') {
+		struct spec s;
+
+		code = take_specification(&s, file, text, n, &e) < 0 ? bad_specification(&e) : run(&s, word == 'P');
+		spec_free(&s);
 		if (code == DISMISSED)
 			return EXIT_DISMISSED;
 		/* Whoever reads this knows where the result is.  If there is nobody, results/ has told it. */
@@ -240,5 +264,5 @@ int main(int argc, char **argv)
 		log_error("%s; nothing was started", e.text);
 		return EXIT_ENVIRONMENT;
 	}
-	return waits ? attend() : run_specification(STDIN_FILENO, -1);
+	return waits ? attend() : run_one();
 }

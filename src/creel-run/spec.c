@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -117,16 +116,10 @@ static int parse(struct spec *s, struct err *e)
 	return check(s, seen, e);
 }
 
-int spec_read(struct spec *s, int fd, struct err *e)
+static int understand(struct spec *s, struct err *e)
 {
 	size_t strings = 0;
 
-	*s = (struct spec){.grace_ms = SPEC_GRACE_MS, .stdout_cap = SPEC_OUTPUT_CAP,
-			   .stderr_cap = SPEC_OUTPUT_CAP, .no_new_privs = 1};
-	if (fs_read_fd(fd, "the specification", SPEC_MAX, &s->text, e) < 0)
-		return -1;
-	if (fd != STDIN_FILENO && ftruncate(fd, 0) < 0) /* there may be secrets in it */
-		return err_sys(e, errno, "cannot wipe it");
 	if (s->text.len == 0)
 		return err_set(e, EBADMSG, "it is empty");
 	if (s->text.p[s->text.len - 1] != '\0')
@@ -140,6 +133,24 @@ int spec_read(struct spec *s, int fd, struct err *e)
 		return -1;
 	mask_set_init(&s->masks, s->secrets);
 	return 0;
+}
+
+static const struct spec defaults = {.grace_ms = SPEC_GRACE_MS, .stdout_cap = SPEC_OUTPUT_CAP,
+				     .stderr_cap = SPEC_OUTPUT_CAP, .no_new_privs = 1};
+
+int spec_read(struct spec *s, int fd, struct err *e)
+{
+	*s = defaults;
+	if (fs_read_fd(fd, "the specification", SPEC_MAX, &s->text, e) < 0)
+		return -1;
+	return understand(s, e);
+}
+
+int spec_take(struct spec *s, const char *text, size_t n, struct err *e)
+{
+	*s = defaults;
+	buf_put(&s->text, text, n);
+	return understand(s, e);
 }
 
 void spec_free(struct spec *s)

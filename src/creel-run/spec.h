@@ -16,6 +16,7 @@
 
 enum {
 	SPEC_MAX = 32 << 20,        /* bytes of the whole specification */
+	SPEC_INLINE = 32 << 10,     /* bytes of one that comes with a word */
 	SPEC_GRACE_MS = 5000,
 	SPEC_OUTPUT_CAP = 16 << 20,
 };
@@ -43,6 +44,8 @@ struct spec {
 
 /* Read and check what descriptor fd holds.  0, or -1 with *e. */
 int spec_read(struct spec *s, int fd, struct err *e);
+/* Check n bytes of text. */
+int spec_take(struct spec *s, const char *text, size_t n, struct err *e);
 void spec_free(struct spec *s);
 
 #endif

@@ -20,7 +20,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,21 +115,24 @@ static int read_signals(void)
 	return asked;
 }
 
-int supervise_wait(int fd)
+int supervise_wait(int fd, char *text, size_t max, size_t *n)
 {
 	struct pollfd fds[] = {{fd, POLLIN, 0}, {signals_fd, POLLIN, 0}};
-	unsigned char byte;
-	ssize_t n;
+	unsigned char letter;
+	struct iovec parts[] = {{&letter, 1}, {text, max}};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 
 	for (;;) {
-		if (poll(fds, 2, -1) < 0)
-			continue;
-		/* A word to go on that came before a signal counts: the action is started, and then ended. */
-		if (fds[0].revents) {
-			n = read(fd, &byte, 1);
-			return n == 1 ? byte : -1;
+		/* A word that came before a signal counts: the action is started, and then ended. */
+		ssize_t got = recvmsg(fd, &message, MSG_DONTWAIT);
+
+		if (got > 0) {
+			*n = (size_t)got - 1;
+			return message.msg_flags & MSG_TRUNC ? -1 : letter;
 		}
-		if (read_signals())
+		if (got == 0 || (errno != EAGAIN && errno != EINTR))
+			return -1;
+		if (poll(fds, 2, -1) > 0 && !fds[0].revents && read_signals())
 			return -1;
 	}
 }

@@ -16,8 +16,9 @@ int supervise_prepare(int keep, struct err *e);
 /* Descriptor 0 becomes /dev/null, once the specification is read. */
 int supervise_close_input(struct err *e);
 
-/* Wait for the next byte from fd.  It, or -1: there will be none, or a signal asks to end. */
-int supervise_wait(int fd);
+/* Wait for the next word from the socket fd: a letter, and up to max bytes more into text, *n of them.  The letter, or
+ * -1: there will be none, or a signal asks to end. */
+int supervise_wait(int fd, char *text, size_t max, size_t *n);
 
 /* Everything that comes before the action and leaves no trace outside of the attempt's directory.  -1: it failed;
  * *r says why and is the attempt's result. */

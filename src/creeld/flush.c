@@ -32,7 +32,7 @@ static struct {
 static void say_go(const struct flush_go *go)
 {
 	/* One that is gone is missed when it is reaped. */
-	if (send(go->fd, go->words, strlen(go->words), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	if (send(go->fd, &go->word, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		log_debug("a supervisor left before its attempt could start");
 }
 

@@ -56,8 +56,8 @@ struct flush_state {
 
 /* What to say to a supervisor that has an attempt of these commits, once they are durable. */
 struct flush_go {
-	int fd;            /* borrowed from daemon.ready_children */
-	const char *words;
+	int fd; /* borrowed from daemon.ready_children */
+	char word;
 };
 
 enum flush_step { FLUSH_WRITE, FLUSH_SHOW, FLUSH_TELL, FLUSH_FOLD, FLUSH_SYNC_ENDS, FLUSH_FORGET, FLUSH_DONE };

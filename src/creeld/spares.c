@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@ enum {
 	SPARES = 2,           /* at most: what starts in one go beyond that is started when it is needed */
 	SPARE_MS = 1000,      /* without a start, after which they leave */
 	SPEC_FD = 0, WORDS_FD = 3, /* of creel-run --wait */
+	INLINE = 32000,       /* bytes of a specification that goes with the word */
 	FIRST_FREE = WORDS_FD + 1
 };
 
@@ -72,7 +74,7 @@ static int open_ways(struct supervisor *s, int *theirs, struct err *e)
 	s->spec = move_up(memfd_create("attempt", MFD_CLOEXEC));
 	if (s->spec < 0)
 		return err_sys(e, errno, "cannot make a memory file");
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
 		err_sys(e, errno, "cannot make a pair of sockets");
 		close(s->spec);
 		return -1;
@@ -119,13 +121,7 @@ void supervisor_release(struct supervisor *s)
 	s->spec = s->words = -1;
 }
 
-static int say(const struct supervisor *s, const char *words)
-{
-	return send(s->words, words, strlen(words), MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)strlen(words) ? 0 : -1;
-}
-
-/* The supervisor has wiped the file after the last one. */
-static int hand_over(const struct supervisor *s, const struct buf *spec, const char *words, struct err *e)
+static int write_spec(const struct supervisor *s, const struct buf *spec, struct err *e)
 {
 	size_t at = 0;
 
@@ -136,21 +132,36 @@ static int hand_over(const struct supervisor *s, const struct buf *spec, const c
 			return err_sys(e, errno, "cannot write to a memory file");
 		at += n > 0 ? (size_t)n : 0;
 	}
-	return *words && say(s, words) < 0 ? err_sys(e, errno, "a supervisor left before it was needed") : 0;
+	return 0;
+}
+
+/* The specification goes with the word if it is short; without a word, or if it is long, into the file, which the
+ * supervisor has wiped after the last one. */
+static int hand_over(const struct supervisor *s, const struct buf *spec, char word, struct err *e)
+{
+	bool along = word && spec->len < INLINE;
+	struct iovec parts[] = {{&word, 1}, {spec->p, along ? spec->len : 0}};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+
+	if (!along && write_spec(s, spec, e) < 0)
+		return -1;
+	if (word && sendmsg(s->words, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return err_sys(e, errno, "a supervisor left before it was needed");
+	return 0;
 }
 
 /* A supervisor that has the specification; a spare one if there is one that lives. */
-static int engage(struct daemon *d, const struct buf *spec, const char *words, struct supervisor *s, struct err *e)
+static int engage(struct daemon *d, const struct buf *spec, char word, struct supervisor *s, struct err *e)
 {
 	while (d->spares.n > 0) {
 		*s = d->spares.v[--d->spares.n];
-		if (hand_over(s, spec, words, e) == 0)
+		if (hand_over(s, spec, word, e) == 0)
 			return 0;
 		supervisor_release(s);
 	}
 	if (spawn(d, s, e) < 0)
 		return -1;
-	if (hand_over(s, spec, words, e) == 0)
+	if (hand_over(s, spec, word, e) == 0)
 		return 0;
 	supervisor_release(s);
 	return -1;
@@ -158,7 +169,7 @@ static int engage(struct daemon *d, const struct buf *spec, const char *words, s
 
 int spares_start(struct daemon *d, const struct buf *spec, struct supervisor *out, struct err *e)
 {
-	return engage(d, spec, "SG", out, e);
+	return engage(d, spec, 'R', out, e);
 }
 
 /* One for each slot is enough: a supervisor that runs something comes back. */
@@ -304,10 +315,10 @@ static bool prepare(struct daemon *d, struct flush_job *j, struct live *l, uint3
 	AUTO_BUF struct buf spec = BUF_INIT;
 	struct err e;
 
-	if (spec_make(d, l, action, &spec, &e) < 0 || engage(d, &spec, placed ? "S" : "", &r.supervisor, &e) < 0)
+	if (spec_make(d, l, action, &spec, &e) < 0 || engage(d, &spec, placed ? 'P' : '\0', &r.supervisor, &e) < 0)
 		return false;
 	vec_push(&d->ready_children, r);
-	flush_go_when_durable(j, (struct flush_go){r.supervisor.words, placed ? "G" : "SG"});
+	flush_go_when_durable(j, (struct flush_go){r.supervisor.words, placed ? 'G' : 'R'});
 	return true;
 }
 

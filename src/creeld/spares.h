@@ -5,8 +5,8 @@
  * the attempt.  So while work goes on one or two wait with nothing to do (spares), and an attempt that has a slot is
  * handed to one while its commit is on the way to the disk (ready).  One whose attempt is finished is a spare again.
  *
- *   spawn → spare ── specification, S ──→ ready ── commit durable, G (by the flusher) ──→ running ─┐
- *             ↑   └── specification, SG (by dispatch: the commit is durable) ──────────→ running ─┤
+ *   spawn → spare ── specification, P ──→ ready ── commit durable, G (by the flusher) ──→ running ─┐
+ *             ↑   └── specification, R (by dispatch: the commit is durable) ───────────→ running ─┤
  *             └──────────────────────────────── D: its result is published ───────────────────────┘
  *
  * Until G nothing of the action happens: a supervisor whose daemon dies, or that is not wanted any more, finds the end
