@@ -20,6 +20,7 @@ PKGS     := jansson yaml-0.1 libpcre2-8 libcrypto
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 TAR_LIBS   := $(shell pkg-config --libs libarchive 2>/dev/null)# of creel alone
+HTTP_LIBS   = $(shell pkg-config --libs libcurl zlib 2>/dev/null)# of creel-http alone
 
 CPPFLAGS += -Isrc -I$(BUILD)/gen -D_GNU_SOURCE -DPCRE2_CODE_UNIT_WIDTH=8 -DCREEL_VERSION='"$(VERSION)"'
 ALL_CFLAGS = $(CSTD) $(OPT) $(WARN) $(WERROR) -fno-common -fstack-protector-strong \
@@ -36,9 +37,12 @@ creeld_obj := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard src/creeld/*.c)))
 creel_obj  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard src/creel/*.c)))
 run_src    := $(sort $(wildcard src/creel-run/*.c)) $(patsubst %,src/base/%.c,mem buf clock fs err text log)
 run_obj    := $(patsubst %.c,$(BUILD)/run/%.o,$(run_src))
+http_obj   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard src/actions/common/*.c src/actions/http/*.c)))
+http_main  := $(BUILD)/src/actions/http/main.o
 unit_src  := $(sort $(wildcard tests/unit/test_*.c tests/core/test_*.c))
 unit_bin  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(unit_src))
-programs  := $(patsubst src/%/main.c,$(BUILD)/%,$(wildcard src/creeld/main.c src/creel/main.c src/creel-run/main.c))
+programs  := $(patsubst src/%/main.c,$(BUILD)/%,$(wildcard src/creeld/main.c src/creel/main.c src/creel-run/main.c)) \
+	     $(patsubst src/actions/%/main.c,$(BUILD)/creel-%,$(wildcard src/actions/*/main.c))
 schemas   := $(sort $(wildcard schemas/*.json))
 
 .PHONY: all
@@ -75,6 +79,18 @@ $(kernel_headers):
 	@ln -sfn /usr/include/asm-generic $@/asm-generic
 	@ln -sfn /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)/asm $@/asm
 
+# An executor is a program of its own: libcurl is linked to nothing else.
+$(BUILD)/creel-http: $(http_obj) $(BUILD)/libcreel.a
+	$(if $(V),,@echo "  LINK $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(HTTP_LIBS) $(PKG_LIBS) -lm
+
+$(BUILD)/libcreel-http.a: $(filter-out $(http_main),$(http_obj))
+	@rm -f $@
+	@ar rcs $@ $^
+$(BUILD)/tests/unit/test_http_%: $(BUILD)/tests/unit/test_http_%.o $(BUILD)/libcreel-http.a $(BUILD)/libcreel.a
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LINK $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(HTTP_LIBS) $(PKG_LIBS) -lm
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libcreel.a
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LINK $@")

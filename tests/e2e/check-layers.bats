@@ -43,3 +43,19 @@ layers() {
 	[ "$status" -eq 1 ]
 	[ "${#lines[@]}" -eq 5 ]
 }
+
+@test "layers: an executor includes itself and what is common to all, and nobody includes an executor" {
+	mkdir -p "$T"/actions/common "$T"/actions/http "$T"/actions/file
+	touch "$T"/actions/common/c.h "$T"/actions/http/h.h "$T"/actions/file/f.h
+	printf '#include "actions/http/h.h"\n#include "actions/common/c.h"\n#include "store/s.h"\n' >"$T/actions/http/x.c"
+	layers
+	[ "$status" -eq 0 ]
+	printf '#include "actions/http/h.h"\n' | tee "$T/actions/file/x.c" "$T/actions/common/x.c" >"$T/creeld/x.c"
+	printf '#include "creel/p.h"\n' >"$T/actions/http/x.c"
+	layers
+	[ "$status" -eq 1 ]
+	[ "${lines[0]}" = 'actions/common/x.c:1: actions/common must not include "actions/http/h.h"' ]
+	[ "${lines[1]}" = 'actions/file/x.c:1: actions/file must not include "actions/http/h.h"' ]
+	[ "${lines[2]}" = 'actions/http/x.c:1: actions must not include "creel/p.h"' ]
+	[ "${lines[3]}" = 'creeld/x.c:1: creeld must not include "actions/http/h.h"' ]
+}

@@ -1,0 +1,144 @@
+#include "actions/http/reply.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+
+static bool refuse(struct reply_reader *r, enum stop stop, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+static bool refuse(struct reply_reader *r, enum stop stop, const char *fmt, ...)
+{
+	va_list ap;
+
+	r->x->stop = stop;
+	va_start(ap, fmt);
+	vsnprintf(r->x->message, sizeof r->x->message, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+/* "HTTP/1.1 200 OK": a new head begins, also after one of a 1xx answer.  libcurl has checked its form. */
+static bool status_line(struct reply_reader *r, const char *line, size_t n)
+{
+	struct exchange *x = r->x;
+	const char *p = memchr(line, ' ', n), *end = line + n;
+	size_t length;
+
+	headers_free(&x->reply);
+	x->status = p ? (int)strtol(p + 1, NULL, 10) : 0;
+	p = p ? p + strspn(p, " ") : end;
+	while (p < end && *p != ' ')
+		p++;
+	while (p < end && *p == ' ')
+		p++;
+	length = (size_t)(end - p) < sizeof x->reason ? (size_t)(end - p) : sizeof x->reason - 1;
+	memcpy(x->reason, p, length);
+	x->reason[length] = '\0';
+	r->body_begun = false;
+	return true;
+}
+
+static bool differs(const struct headers *h, const char *name, const char *value)
+{
+	const char *before = headers_get(h, name);
+
+	return before && strcmp(before, value) != 0;
+}
+
+/* Every element of a list like "6, 6" must be the same number. */
+static bool check_length(struct reply_reader *r, const char *value)
+{
+	AUTO_FREE char *copy = xstrdup(value);
+	char *rest = copy, *word, *end;
+	uint64_t length, first = 0;
+	bool begun = false;
+
+	while ((word = strsep(&rest, ","))) {
+		word += strspn(word, " \t");
+		for (end = word + strlen(word); end > word && (end[-1] == ' ' || end[-1] == '\t'); end--)
+			end[-1] = '\0';
+		if (!text_to_u64(word, &length) || length > INT64_MAX)
+			return refuse(r, STOP_REPLY, "its Content-Length \"%.60s\" is no length", value);
+		if (begun && length != first)
+			return refuse(r, STOP_REPLY, "its Content-Length \"%.60s\" names different lengths", value);
+		first = length;
+		begun = true;
+	}
+	if (differs(&r->x->reply, "Content-Length", value))
+		return refuse(r, STOP_REPLY, "it has two Content-Length fields that differ");
+	return true;
+}
+
+static bool check_coding(struct reply_reader *r, const char *value)
+{
+	const char *chunked = strcasestr(value, "chunked");
+
+	if (headers_get(&r->x->reply, "Transfer-Encoding") || (chunked && chunked[7 + strspn(chunked + 7, " \t")]))
+		return refuse(r, STOP_REPLY, "its Transfer-Encoding \"%.60s\" does not say where it ends", value);
+	return true;
+}
+
+static bool check_field(struct reply_reader *r, const char *name, const char *value)
+{
+	if (strcasecmp(name, "Content-Length") == 0)
+		return check_length(r, value);
+	if (strcasecmp(name, "Transfer-Encoding") == 0)
+		return check_coding(r, value);
+	if (strcasecmp(name, "Location") == 0 && differs(&r->x->reply, name, value))
+		return refuse(r, STOP_REPLY, "it has two Location fields that differ");
+	return true;
+}
+
+static bool field(struct reply_reader *r, const char *line, size_t n)
+{
+	const char *colon = memchr(line, ':', n);
+	AUTO_FREE char *name = NULL, *value = NULL;
+	size_t from, to = n;
+
+	if (memchr(line, '\r', n) || memchr(line, '\0', n))
+		return refuse(r, STOP_REPLY, "it has a control character in a header");
+	if (!colon || *line == ' ' || *line == '\t')
+		return refuse(r, STOP_REPLY, "it has a header line without a name");
+	name = xstrndup(line, (size_t)(colon - line));
+	from = (size_t)(colon - line) + 1;
+	while (from < to && (line[from] == ' ' || line[from] == '\t'))
+		from++;
+	while (to > from && (line[to - 1] == ' ' || line[to - 1] == '\t'))
+		to--;
+	value = xstrndup(line + from, to - from);
+	if (!header_name_ok(name))
+		return refuse(r, STOP_REPLY, "it has a header with the name \"%.60s\"", name);
+	/* Trailers are counted and not believed. */
+	if (r->body_begun)
+		return true;
+	if (!check_field(r, name, value))
+		return false;
+	headers_add(&r->x->reply, name, value);
+	return true;
+}
+
+bool reply_line(struct reply_reader *r, const char *line, size_t n)
+{
+	r->bytes += n;
+	if (++r->fields > r->limits->headers)
+		return refuse(r, STOP_HEADERS, "it has more than %llu header lines", (unsigned long long)r->limits->headers);
+	if (r->bytes > r->limits->header_bytes)
+		return refuse(r, STOP_HEADERS, "its headers have more than %llu bytes",
+			      (unsigned long long)r->limits->header_bytes);
+	if (n > 0 && line[n - 1] == '\n')
+		n--;
+	if (n > 0 && line[n - 1] == '\r')
+		n--;
+	if (n == 0) {
+		r->body_begun = true;
+		return true;
+	}
+	if (n >= 5 && memcmp(line, "HTTP/", 5) == 0)
+		return status_line(r, line, n);
+	return field(r, line, n);
+}
