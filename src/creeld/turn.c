@@ -438,12 +438,10 @@ static void close_one(struct daemon *d, struct live *l, msec now, struct flush_j
 	core_finish(l->exec, &t);
 	if (l->out.n > 0)
 		add_commit(d, l, now, j);
-	else if (l->exec->outcome != OUTCOME_NONE)
-		add_state(l, j, true); /* it was only looked at, for an order that was refused: let it go again */
 	note_deadline(d, l);
 }
 
-/* Loaded to be opened again, and it was not: what was asked for could not be done. */
+/* Loaded to be opened again, and it was not: what was asked for could not be done.  Nothing of the job points to it. */
 static void let_go_unopened(struct daemon *d)
 {
 	struct err e;

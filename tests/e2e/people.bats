@@ -438,6 +438,7 @@ later_than() {
 	drain
 	order a.retry
 	drain
+	[ "$status" -eq 0 ] # what was opened to look is let go once
 	[[ $(refused a.retry) == *completed* ]]
 	[ -z "$(ls "$S/active")" ]
 	is_state .status completed
