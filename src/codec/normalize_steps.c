@@ -11,9 +11,12 @@
 
 enum { RETRY_FIRST_MS = 1000, RETRY_MOST_MS = 60000, RETRIES_MAX = 9 };
 
+/* A number that the schema refuses comes here as well: a plan that is refused is looked at for further findings. */
 static json_int_t to_ms(const json_t *seconds)
 {
-	return (json_int_t)(json_number_value(seconds) * 1000 + 0.5);
+	double ms = json_number_value(seconds) * 1000 + 0.5;
+
+	return ms >= 0 && ms < 1e15 ? (json_int_t)ms : 0;
 }
 
 static void put_timeouts(json_t *to, const json_t *step, const json_t *globals)

@@ -311,6 +311,11 @@ static void load_ids(struct plan *p, const json_t *actions, struct diags *errors
 
 		p->actions[i].id = xstrdup(id ? id : "");
 		p->actions[i].alternative = p->actions[i].compensate = NO_ACTION;
+		if (!action_id_is(p->actions[i].id)) { /* only a plan.json that was damaged has one: ids become paths */
+			AUTO_FREE char *pointer = xasprintf("/actions/%u/id", i);
+
+			diag_add(errors, pointer, NULL, "this is no id of an action");
+		}
 		first = map_get(&p->index, p->actions[i].id);
 		if (first == MAP_NONE) {
 			map_put(&p->index, p->actions[i].id, i);
