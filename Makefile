@@ -96,6 +96,11 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libcreel.a
 	$(if $(V),,@echo "  LINK $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(TAR_LIBS) $(PKG_LIBS) -lm
 
+# A machine that fails where a test wants it to: preloaded into a program that is tested.
+$(BUILD)/tests/failing.so: tests/e2e/failing.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) -O1 $(WARN) -D_GNU_SOURCE -shared -fPIC -o $@ $< -ldl
+
 $(BUILD)/%.o: %.c $(BUILD)/.flags
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC   $<")
@@ -140,7 +145,7 @@ check: deps
 check-unit: $(unit_bin) $(BUILD)/creel-run
 	@for t in $(unit_bin); do echo "== $$t"; $$t || exit 1; done
 
-check-e2e: all
+check-e2e: all $(BUILD)/tests/failing.so
 	@bash tests/e2e/run.sh $(bats_files)
 
 # plan.json and state.json under the schemas of the source document, by zod.

@@ -1,5 +1,6 @@
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,4 +69,25 @@ int err_prefix(struct err *e, const char *fmt, ...)
 		trim(e);
 	}
 	return -1;
+}
+
+bool err_is_passing(int code)
+{
+	switch (code) {
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case ENOBUFS:
+	case ENOSPC:
+	case EDQUOT:
+	case EAGAIN:
+	case EINTR:
+	case EIO:
+	case EROFS:
+	case ESTALE:
+	case ETIMEDOUT:
+		return true;
+	default:
+		return false;
+	}
 }

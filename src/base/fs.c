@@ -219,17 +219,20 @@ int fs_mkdir_all(int dir, const char *path, mode_t mode, struct err *e)
 	return fs_mkdir(dir, copy, mode, e);
 }
 
+enum { OPEN_TRIES = 100 };
+
 static int open_beneath(int dir, const char *name, unsigned long long flags)
 {
 	struct open_how how = {
 	    .flags = flags | O_CLOEXEC,
 	    .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
 	};
-	int fd;
+	int fd, tries = 0;
 
+	/* EAGAIN: something was renamed meanwhile; or, for as long as its owner likes, a lease that is being broken. */
 	do {
 		fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof how);
-	} while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+	} while (fd < 0 && (errno == EINTR || (errno == EAGAIN && ++tries < OPEN_TRIES)));
 	return fd;
 }
 
@@ -260,7 +263,7 @@ int fs_remove_tree(int dir, const char *name, struct err *e)
 		close(fd);
 		return err_sys(e, ENOMEM, "cannot read directory %s", name);
 	}
-	while (r == 0 && (d = readdir(handle)))
+	while (r == 0 && (d = readdir(handle))) /* one that ends too early is not empty, and cannot be removed */
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
 			r = fs_remove_tree(fd, d->d_name, e);
 	closedir(handle);
@@ -276,12 +279,70 @@ bool fs_exists(int dir, const char *name)
 	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+int fs_there(int dir, const char *name, struct err *e)
+{
+	struct stat st;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG)
+		return 0;
+	return err_sys(e, errno, "cannot look for %s", name);
+}
+
+DIR *fs_dir_open(int dir, const char *name, struct err *e)
+{
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), code;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (d)
+		return d;
+	code = errno;
+	if (fd >= 0)
+		close(fd);
+	err_sys(e, code, "cannot read directory %s", name);
+	return NULL;
+}
+
+const char *fs_dir_next(DIR *d, struct err *e)
+{
+	struct dirent *entry;
+
+	*e = (struct err){0};
+	do {
+		errno = 0;
+		entry = readdir(d);
+	} while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+	if (!entry && errno)
+		err_sys(e, errno, "cannot read a directory to its end");
+	return entry ? entry->d_name : NULL;
+}
+
+int fs_each(int dir, const char *name, fs_visit visit, void *ctx, struct err *e)
+{
+	DIR *handle = fs_dir_open(dir, name, e);
+	const char *entry;
+	int r = 0;
+
+	if (!handle)
+		return -1;
+	while (r == 0 && (entry = fs_dir_next(handle, e)))
+		if (entry[0] != '.')
+			r = visit(ctx, dirfd(handle), entry, e);
+	closedir(handle);
+	return r < 0 || e->code ? -1 : 0;
+}
+
 enum fs_drop fs_read_dropped(int dir, const char *name, size_t max, struct buf *b, struct stat *st, struct err *e)
 {
-	/* O_NONBLOCK: a FIFO must not hold us up; O_PATH first would cost one more call for the same answer. */
-	int fd = open_beneath(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
 	enum fs_drop result = FS_DROP_OK;
+	int fd;
 
+	/* Looked at before it is opened: opening a device may do something, and opening a FIFO frees who waits at its
+	 * other end.  What is exchanged in between is still no regular file when it is open. */
+	if (fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st->st_mode))
+		return FS_DROP_KIND;
+	fd = open_beneath(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
 	if (fd < 0) {
 		if (errno == ENOENT)
 			return FS_DROP_GONE;

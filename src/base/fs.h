@@ -7,6 +7,7 @@
 #ifndef CREEL_BASE_FS_H
 #define CREEL_BASE_FS_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
@@ -55,6 +56,19 @@ int fs_open_dir(int dir, const char *name, struct err *e);
 int fs_remove_tree(int dir, const char *name, struct err *e);
 
 bool fs_exists(int dir, const char *name);
+/* The same where the answer decides something: 1 there is such a name (a link is not followed), 0 there is none, -1 it
+ * cannot be told, and *e says why. */
+int fs_there(int dir, const char *name, struct err *e);
+
+/* A directory's names, without "." and "..".  fs_dir_open follows no link at the end of name.  fs_dir_next: NULL at
+ * the end with e->code 0, or when the rest cannot be read, and *e says why: an end that is none must never pass for
+ * a directory that has no more. */
+DIR *fs_dir_open(int dir, const char *name, struct err *e);
+const char *fs_dir_next(DIR *d, struct err *e);
+/* Call visit for each name that begins with no dot, until it fails.  -1 too if the directory cannot be read to its
+ * end. */
+typedef int (*fs_visit)(void *ctx, int dir, const char *name, struct err *e);
+int fs_each(int dir, const char *name, fs_visit visit, void *ctx, struct err *e);
 
 /* Why a dropped file cannot be taken now, or at all. */
 enum fs_drop {

@@ -62,6 +62,7 @@ SPECIFICATION
 	cwd=PATH            absent: the daemon's
 	request=TEXT        what request.json holds; absent: no file
 	no_new_privs=0|1    1
+	nofile=N core=N     the action's soft limits of descriptors and of a core file's bytes; absent: the daemon's
 	arg=TEXT            one for each argument, the first is the program (required)
 	env=NAME=VALUE      one for each variable of the environment
 	secret=VALUE        a text of 4 bytes or more that must not be recorded; any number

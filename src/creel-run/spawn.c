@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -117,6 +118,19 @@ static void write_lock(const struct job *job, pid_t pid)
 		fail(job, SPAWN_LOCK, errno ? errno : ENOSPC);
 }
 
+/* -1: errno says why. */
+static int limit(int resource, uint64_t soft)
+{
+	struct rlimit l;
+
+	if (soft == SPEC_AS_IS)
+		return 0;
+	if (getrlimit(resource, &l) < 0)
+		return -1;
+	l.rlim_cur = soft < l.rlim_max ? soft : l.rlim_max;
+	return setrlimit(resource, &l);
+}
+
 /* In the child.  Signals have their default dispositions already, and every descriptor but 0 to 2 is
  * close-on-exec: the supervisor saw to that. */
 static void __attribute__((noreturn, noinline)) become_action(const struct job *job)
@@ -127,6 +141,7 @@ static void __attribute__((noreturn, noinline)) become_action(const struct job *
 
 	sigemptyset(&none);
 	if (pid < 0 || dup2(job->out, STDOUT_FILENO) < 0 || dup2(job->err, STDERR_FILENO) < 0 ||
+	    limit(RLIMIT_NOFILE, s->nofile) < 0 || limit(RLIMIT_CORE, s->core) < 0 ||
 	    (s->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0))
 		fail(job, SPAWN_PREPARE, errno);
 	if (s->cwd && chdir(s->cwd) < 0)

@@ -34,6 +34,8 @@ static const struct key {
     {"cwd", TEXT, false, offsetof(struct spec, cwd), 0},
     {"request", TEXT, false, offsetof(struct spec, request), 0},
     {"no_new_privs", NUMBER, false, offsetof(struct spec, no_new_privs), 1},
+    {"nofile", NUMBER, false, offsetof(struct spec, nofile), UINT64_MAX},
+    {"core", NUMBER, false, offsetof(struct spec, core), UINT64_MAX},
 };
 
 enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
@@ -136,7 +138,8 @@ static int understand(struct spec *s, struct err *e)
 }
 
 static const struct spec defaults = {.grace_ms = SPEC_GRACE_MS, .stdout_cap = SPEC_OUTPUT_CAP,
-				     .stderr_cap = SPEC_OUTPUT_CAP, .no_new_privs = 1};
+				     .stderr_cap = SPEC_OUTPUT_CAP, .no_new_privs = 1,
+				     .nofile = SPEC_AS_IS, .core = SPEC_AS_IS};
 
 int spec_read(struct spec *s, int fd, struct err *e)
 {

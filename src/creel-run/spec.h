@@ -20,6 +20,7 @@ enum {
 	SPEC_GRACE_MS = 5000,
 	SPEC_OUTPUT_CAP = 16 << 20,
 };
+#define SPEC_AS_IS (UINT64_MAX - 1) /* UINT64_MAX is "no limit" */
 
 struct spec {
 	const char *dir;     /* the attempt's directory, absolute */
@@ -35,6 +36,7 @@ struct spec {
 	uint64_t grace_ms;
 	uint64_t stdout_cap, stderr_cap;
 	uint64_t no_new_privs; /* 0 or 1 */
+	uint64_t nofile, core; /* soft limits of the action; SPEC_AS_IS: those of the supervisor */
 	char **argv; /* ends with NULL, at least one */
 	char **envp; /* ends with NULL */
 	char **secrets; /* ends with NULL; to be masked in what the action leaves */

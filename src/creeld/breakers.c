@@ -1,6 +1,5 @@
 #include "creeld/breakers.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "core/breaker.h"
 #include "model/error.h"
 
@@ -355,44 +355,38 @@ static bool decode(struct tool *t, json_t *o)
 	return true;
 }
 
-static void load_one(struct daemon *d, const char *file)
+static int load_one(void *daemon, int dir, const char *file, struct err *e)
 {
 	AUTO_BUF struct buf text = BUF_INIT;
-	AUTO_FREE char *name = xstrndup(file, strlen(file) - strlen(".json"));
-	struct err e = {0};
-	struct tool *t;
+	AUTO_FREE char *name = NULL;
+	struct daemon *d = daemon;
 	json_t *o = NULL;
+	struct tool *t;
 
+	if (!text_ends_with(file, ".json"))
+		return 0;
+	name = xstrndup(file, strlen(file) - strlen(".json"));
 	if (!action_id_is(name))
-		return;
-	if (fs_read(d->spool.fd[SPOOL_BREAKERS], file, FILE_MAX, &text, &e) == 0)
+		return 0;
+	if (fs_read(dir, file, FILE_MAX, &text, e) == 0)
 		o = json_loadb(buf_str(&text), text.len, JSON_REJECT_DUPLICATES, NULL);
+	else if (err_is_passing(e->code))
+		return -1;
 	t = add(d, name);
 	if (!decode(t, o)) {
-		log_warn("breakers/%s cannot be used%s%s; the breaker counts as closed", file, e.text[0] ? ": " : "", e.text);
+		log_warn("breakers/%s cannot be used%s%s; the breaker counts as closed", file, e->text[0] ? ": " : "", e->text);
 		t->b = (struct breaker){.state = BREAKER_CLOSED};
 		t->changed = true;
 	}
 	json_decref(o);
+	return 0;
 }
 
-void breakers_load(struct daemon *d)
+int breakers_load(struct daemon *d, struct err *e)
 {
-	int fd = openat(d->spool.fd[SPOOL_BREAKERS], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
 	d->breakers = xcalloc(1, sizeof *d->breakers);
-	while (dir && (entry = readdir(dir))) {
-		size_t n = strlen(entry->d_name);
-
-		if (n > 5 && entry->d_name[0] != '.' && strcmp(entry->d_name + n - 5, ".json") == 0)
-			load_one(d, entry->d_name);
-	}
-	if (dir)
-		closedir(dir);
-	else
-		log_error("cannot read breakers/: %s; all count as closed", strerror(errno));
+	/* What cannot be read now is not closed: a tool that is to be left alone would be called. */
+	return fs_each(d->spool.fd[SPOOL_BREAKERS], ".", load_one, d, e) < 0 ? err_prefix(e, "cannot read breakers/") : 0;
 }
 
 void breakers_free(struct daemon *d)

@@ -19,7 +19,7 @@
 
 #include "creeld/daemon.h"
 
-void breakers_load(struct daemon *d);
+int breakers_load(struct daemon *d, struct err *e);
 void breakers_free(struct daemon *d);
 
 /* May no attempt of this action start now, nor this one go on to a supervisor, since it is not the probe? */

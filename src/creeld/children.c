@@ -1,7 +1,6 @@
 /*
  * children.c - supervisors: started, adopted, ended, and what is left when one dies.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,7 +17,12 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "creeld/perform.h"
 #include "creeld/spares.h"
+#include "creeld/survivors.h"
+
+enum { LOOK_FIRST_MS = 50, LOOK_MOST_MS = 1000, GIVE_UP_MS = 60 * 1000 };
+enum { SUPERVISOR_HELD = 2 }; /* creel-run's status where another supervisor has the attempt */
 
 int child_start(struct daemon *d, struct live *l, uint32_t action, struct err *e)
 {
@@ -33,93 +37,6 @@ int child_start(struct daemon *d, struct live *l, uint32_t action, struct err *e
 	return 0;
 }
 
-/* ---- processes that lost their supervisor ---- */
-
-/* over: it has ended and waits for its parent to reap it. */
-static bool read_stat(pid_t pid, pid_t *ppid, pid_t *session, unsigned long long *start, bool *over)
-{
-	char path[32], text[1024], state, *p;
-	int fd, pp, sid, threads;
-	ssize_t n;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	p = strrchr(text, ')'); /* the name may hold anything */
-	if (!p || sscanf(p + 1, " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %llu", &state,
-			 &pp, &sid, &threads, start) != 5)
-		return false;
-	*over = state == 'X' || (state == 'Z' && threads <= 1); /* else only its first thread has ended */
-	*ppid = pp;
-	*session = sid;
-	return true;
-}
-
-static bool is_ours(const struct daemon *d, pid_t pid)
-{
-	size_t k;
-
-	if (pid == d->gc)
-		return true;
-	for (k = 0; k < d->running.n; k++)
-		if (d->running.v[k].supervisor.pid == pid)
-			return true;
-	return spares_know(d, pid);
-}
-
-/* Kill what belongs to the session, and what came to us as subreaper; returns how many still live. */
-static unsigned kill_once(struct daemon *d, const struct attempt_process *p)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-	unsigned n = 0;
-
-	while (proc && (entry = readdir(proc))) {
-		pid_t pid = atoi(entry->d_name), ppid, session;
-		unsigned long long start;
-		bool over;
-
-		/* A parent may never reap what has ended: nothing is left of that to wait for. */
-		if (pid <= 1 || pid == getpid() || !read_stat(pid, &ppid, &session, &start, &over) || over)
-			continue;
-		if (!(p->known && session == p->sid && start >= p->start) && !(ppid == getpid() && !is_ours(d, pid)))
-			continue;
-		if (kill(pid, SIGKILL) == 0)
-			n++;
-		waitpid(pid, NULL, WNOHANG);
-	}
-	if (proc)
-		closedir(proc);
-	return n;
-}
-
-static bool same_boot(const struct attempt_process *p)
-{
-	AUTO_BUF struct buf now = BUF_INIT;
-
-	return p->known && fs_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 100, &now, NULL) == 0 &&
-	       strncmp(buf_str(&now), p->boot, 36) == 0;
-}
-
-void child_kill_survivors(struct daemon *d, const struct attempt_process *p)
-{
-	struct timespec pause = {0, 5 * 1000 * 1000};
-	struct attempt_process target = *p;
-	int tries;
-
-	/* After a reboot, or in a copy of the spool, that pid is somebody else's. */
-	if (d->restored || !same_boot(p))
-		target.known = false;
-	for (tries = 0; tries < 400 && kill_once(d, &target) > 0; tries++)
-		nanosleep(&pause, NULL);
-}
-
 /* ---- ends ---- */
 
 static void lost(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt, const char *reason)
@@ -130,114 +47,266 @@ static void lost(struct daemon *d, struct live *l, uint32_t action, uint32_t att
 	in->reason = xstrdup(reason);
 }
 
-static void look_after_death(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt, const char *why)
+static struct running *find_running(struct daemon *d, const struct live *l, uint32_t action, uint32_t attempt)
 {
-	const char *id = l->plan->actions[action].id;
-	struct attempt_process p;
-	AUTO_FREE char *reason = NULL;
-	struct err e;
+	size_t k;
 
-	switch (attempt_examine(&d->spool, l->exec->id, id, attempt, &p, &e)) {
-	case ATTEMPT_LOCK_HELD:
-		child_adopt(d, l, action, &p);
-		break;
-	case ATTEMPT_LOCK_UNUSED:
-		/* It never ran: the same attempt may start. */
-		if (attempt_reset(&d->spool, l->exec->id, id, attempt, &e) == 0) {
-			vec_push(&l->queued, action);
-			if (!l->queuing)
-				vec_push(&d->queue, l->slot);
-			l->queuing = true;
-			d->dispatch_retry = clock_mono() + 100;
-			break;
-		}
-		lost(d, l, action, attempt, e.text);
-		break;
-	case ATTEMPT_LOCK_RESULT:
-	case ATTEMPT_LOCK_LOST:
-		child_kill_survivors(d, &p);
-		reason = xasprintf("%s, and it left no result that can be used", why);
-		lost(d, l, action, attempt, reason);
-		break;
-	}
+	for (k = 0; k < d->running.n; k++)
+		if (d->running.v[k].live == l && d->running.v[k].action == action && d->running.v[k].attempt == attempt)
+			return &d->running.v[k];
+	return NULL;
 }
 
-static void take_out(struct daemon *d, size_t k)
+/* A child of ours until it is reaped. */
+static void let_go(struct daemon *d, struct supervisor *s)
 {
-	d->running.v[k] = d->running.v[--d->running.n];
+	if (s->words >= 0)
+		vec_push(&d->lingering, s->pid);
+	supervisor_release(s);
+}
+
+/* Soon at first, then less often. */
+static msec look_after(msec trouble)
+{
+	return trouble < LOOK_FIRST_MS ? LOOK_FIRST_MS : trouble < LOOK_MOST_MS ? trouble : LOOK_MOST_MS;
+}
+
+/* Nothing can be said about the attempt now: it keeps its place, and is looked at again. */
+static void look_later(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt, const char *why)
+{
+	struct running *r = find_running(d, l, action, attempt);
+	msec now = clock_mono();
+
+	if (!r) {
+		vec_push(&d->running, (struct running){.live = l, .action = action, .attempt = attempt,
+						       .supervisor = {.spec = -1, .words = -1}});
+		r = &d->running.v[d->running.n - 1];
+	} else if (r->pidfd >= 0) {
+		close(r->pidfd);
+	}
+	r->pidfd = -1;
+	let_go(d, &r->supervisor);
+	r->supervisor.pid = 0;
+	r->adopted = true;
+	r->again = now + look_after(r->trouble ? now - r->trouble : 0);
+	if (r->trouble)
+		return;
+	r->trouble = now;
+	log_warn("attempt %u of \"%s\" of %s: %s; it counts as running and is looked at again and again", attempt,
+		 l->plan->actions[action].id, l->exec->id, why);
 }
 
 /* Its result may be announced while the supervisor is still there: nothing must point to an execution that can end
  * before that supervisor does. */
 static void forget_running(struct daemon *d, const struct live *l, uint32_t action, uint32_t attempt)
 {
-	size_t k;
+	struct running *r;
 
-	for (k = d->running.n; k-- > 0;) {
-		struct running *r = &d->running.v[k];
-
-		if (r->live != l || r->action != action || r->attempt != attempt)
-			continue;
+	while ((r = find_running(d, l, action, attempt))) {
 		if (r->pidfd >= 0)
 			close(r->pidfd);
-		supervisor_release(&r->supervisor);
-		take_out(d, k);
+		let_go(d, &r->supervisor);
+		*r = d->running.v[--d->running.n];
 	}
+}
+
+/* What came to an end is lost, once nothing of it is left. */
+static void lost_unless_alive(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt,
+			      const struct attempt_process *p, const char *reason)
+{
+	struct err e;
+
+	if (survivors_end(d, l->exec->id, p, &e) < 0) {
+		look_later(d, l, action, attempt, e.text);
+		return;
+	}
+	forget_running(d, l, action, attempt);
+	lost(d, l, action, attempt, reason);
+}
+
+/* It never ran: the same attempt may start. */
+static void start_again(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt)
+{
+	struct err e = {0};
+
+	if (attempt_reset(&d->spool, l->exec->id, l->plan->actions[action].id, attempt, &e) < 0) {
+		look_later(d, l, action, attempt, e.text);
+		return;
+	}
+	forget_running(d, l, action, attempt);
+	perform_start(d, l, action);
+}
+
+/* How the supervisor is known to have ended. */
+enum end {
+	END_UNKNOWN, /* it is another's, or not known to have */
+	END_SEEN     /* it was ours and was reaped: whoever holds its lock now is no supervisor */
+};
+
+static const char *why_lost(const struct daemon *d, bool before, const char *why)
+{
+	return before && d->rebooted ? "the machine was started anew while it may have run" : why;
+}
+
+/* There is no result that counts: adopt it, start it again, or call it lost.  false: a result has come meanwhile. */
+static bool examine(struct daemon *d, struct live *l, uint32_t action, enum end end, bool refused, const char *why)
+{
+	uint32_t attempt = l->exec->a[action].attempt;
+	struct running *r = find_running(d, l, action, attempt);
+	bool before = d->recovering || (r && r->before);
+	struct attempt_process p;
+	struct err e;
+
+	switch (attempt_examine(&d->spool, l->exec->id, l->plan->actions[action].id, attempt, &p, &e)) {
+	case ATTEMPT_LOCK_HELD:
+		if (!e.code && end == END_SEEN && survivors_end(d, l->exec->id, &p, &e) == 0)
+			err_set(&e, EBUSY, "a process that is no supervisor held its lock");
+		if (e.code)
+			look_later(d, l, action, attempt, e.text);
+		else
+			child_adopt(d, l, action, &p);
+		break;
+	case ATTEMPT_LOCK_UNUSED:
+		/* After a power cut an empty lock proves nothing: the line in it may be what was not flushed. */
+		if (!before || !d->rebooted) {
+			start_again(d, l, action, attempt);
+			if (!before)
+				d->dispatch_retry = clock_mono() + 100;
+			break;
+		}
+		lost_unless_alive(d, l, action, attempt, &p, why_lost(d, before, why));
+		break;
+	case ATTEMPT_LOCK_RESULT:
+		if (!refused)
+			return false;
+		/* fall through */
+	case ATTEMPT_LOCK_LOST:
+		lost_unless_alive(d, l, action, attempt, &p, why_lost(d, before, why));
+		break;
+	}
+	if (before && (r = find_running(d, l, action, attempt)))
+		r->before = true;
+	return true;
+}
+
+static void take_result(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt,
+			const struct attempt_report *report)
+{
+	struct input *in = live_input(d, l, INPUT_RESULT, action);
+
+	in->attempt = attempt;
+	in->report = *report;
+}
+
+static bool is_current(const struct live *l, uint32_t action, uint32_t attempt)
+{
+	return l->exec->a[action].attempt == attempt && l->exec->a[action].phase == PH_RUNNING;
+}
+
+/* A device that does not give the result back for so long will not: what it came to is not known. */
+static bool is_beyond_reading(struct daemon *d, const struct live *l, uint32_t action, uint32_t attempt,
+			      const struct err *e)
+{
+	const struct running *r = find_running(d, l, action, attempt);
+
+	return e->code == EIO && r && r->trouble && clock_mono() - r->trouble > GIVE_UP_MS;
+}
+
+static void say_why(char *why, size_t size, const struct daemon *d, int status)
+{
+	static const char rest[] = ", and it left no result that can be used";
+
+	if (status >= 0 && WIFSIGNALED(status))
+		snprintf(why, size, "its supervisor was ended by signal %d%s", WTERMSIG(status), rest);
+	else if (status >= 0)
+		snprintf(why, size, "its supervisor ended with status %d%s", WEXITSTATUS(status), rest);
+	else if (d->recovering)
+		snprintf(why, size, "nobody saw its end: its supervisor was gone when the daemon started");
+	else
+		snprintf(why, size, "its supervisor is gone%s", rest);
+}
+
+/* false: a result has come meanwhile. */
+static bool look(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt, int status)
+{
+	enum end end = status >= 0 && !(WIFEXITED(status) && WEXITSTATUS(status) == SUPERVISOR_HELD) ? END_SEEN : END_UNKNOWN;
+	const char *id = l->plan->actions[action].id;
+	struct attempt_report report;
+	struct err e = {0};
+	char why[500];
+
+	switch (attempt_read(&d->spool, l->exec->id, id, attempt, l->exec->a[action].token, &report, &e)) {
+	case ATTEMPT_READ_OK:
+		forget_running(d, l, action, attempt);
+		take_result(d, l, action, attempt, &report);
+		return true;
+	case ATTEMPT_READ_LATER:
+		if (!is_beyond_reading(d, l, action, attempt, &e)) {
+			look_later(d, l, action, attempt, e.text);
+			return true;
+		}
+		/* fall through */
+	case ATTEMPT_READ_BAD:
+		snprintf(why, sizeof why, "its result was refused: %s", e.text);
+		log_warn("attempt %u of %s of %s: %s", attempt, id, l->exec->id, why);
+		return examine(d, l, action, end, true, why);
+	case ATTEMPT_READ_NONE:
+		break;
+	}
+	say_why(why, sizeof why, d, status);
+	return examine(d, l, action, end, false, why);
 }
 
 void child_ended(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt, int status)
 {
-	const char *id = l->plan->actions[action].id;
-	struct attempt_report report;
-	struct err e = {0};
-	struct attempt_process unknown = {0};
-	char why[500];
-	struct input *in;
+	enum { LOOKS = 3 }; /* a file that comes and goes is nobody's result */
+	int n;
 
-	if (l->exec->a[action].attempt != attempt || l->exec->a[action].phase != PH_RUNNING)
-		return;
-	switch (attempt_read(&d->spool, l->exec->id, id, attempt, l->exec->a[action].token, &report, &e)) {
-	case ATTEMPT_READ_OK:
+	if (!is_current(l, action, attempt)) {
 		forget_running(d, l, action, attempt);
-		in = live_input(d, l, INPUT_RESULT, action);
-		in->attempt = attempt;
-		in->report = report;
 		return;
-	case ATTEMPT_READ_BAD:
-		snprintf(why, sizeof why, "its result was refused: %s", e.text);
-		log_warn("attempt %u of %s of %s: %s", attempt, id, l->exec->id, why);
-		break;
-	case ATTEMPT_READ_LATER:
-		log_warn("attempt %u of %s of %s: %s; it is looked at again", attempt, id, l->exec->id, e.text);
-		forget_running(d, l, action, attempt);
-		child_adopt(d, l, action, &unknown);
-		return;
-	case ATTEMPT_READ_NONE:
-		if (status >= 0 && WIFSIGNALED(status))
-			snprintf(why, sizeof why, "its supervisor was ended by signal %d", WTERMSIG(status));
-		else if (status >= 0)
-			snprintf(why, sizeof why, "its supervisor ended with status %d", WEXITSTATUS(status));
-		else
-			snprintf(why, sizeof why, "its supervisor is gone");
-		break;
 	}
-	look_after_death(d, l, action, attempt, why);
+	for (n = 0; n < LOOKS; n++)
+		if (look(d, l, action, attempt, status))
+			return;
+	look_later(d, l, action, attempt, "its result cannot be read");
 }
 
-static bool running_reaped(struct daemon *d, pid_t pid, int status)
+/* Announcements are hints that anybody may write who runs as we do: only a result that is the attempt's own counts,
+ * and what else there may be is looked at when the supervisor has ended. */
+void child_announced(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt)
+{
+	struct attempt_report report;
+	struct err e;
+
+	if (!is_current(l, action, attempt) || !find_running(d, l, action, attempt))
+		return;
+	if (attempt_read(&d->spool, l->exec->id, l->plan->actions[action].id, attempt, l->exec->a[action].token, &report,
+			 &e) != ATTEMPT_READ_OK)
+		return;
+	forget_running(d, l, action, attempt);
+	take_result(d, l, action, attempt, &report);
+}
+
+static void reaped(struct daemon *d, pid_t pid, int status)
 {
 	size_t k;
 
+	for (k = 0; k < d->lingering.n; k++)
+		if (d->lingering.v[k] == pid) {
+			d->lingering.v[k] = d->lingering.v[--d->lingering.n];
+			return;
+		}
 	for (k = 0; k < d->running.n; k++)
 		if (d->running.v[k].supervisor.pid == pid && !d->running.v[k].adopted) {
-			struct running r = d->running.v[k];
+			struct running *r = &d->running.v[k];
 
-			take_out(d, k);
-			supervisor_release(&r.supervisor);
-			child_ended(d, r.live, r.action, r.attempt, status);
-			return true;
+			supervisor_release(&r->supervisor);
+			r->supervisor.pid = 0;
+			child_ended(d, r->live, r->action, r->attempt, status);
+			return;
 		}
-	return false;
+	spares_reaped(d, pid, status);
 }
 
 void children_reap(struct daemon *d)
@@ -246,8 +315,8 @@ void children_reap(struct daemon *d)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (!retention_ended(d, pid, status) && !running_reaped(d, pid, status))
-			spares_reaped(d, pid, status);
+		if (!retention_ended(d, pid, status))
+			reaped(d, pid, status);
 }
 
 void child_end(struct daemon *d, struct running *r)
@@ -262,27 +331,6 @@ void child_end(struct daemon *d, struct running *r)
 
 /* ---- adoption ---- */
 
-/* The supervisor is the parent of the action's main process, while that lives. */
-static pid_t find_supervisor(const struct attempt_process *p)
-{
-	unsigned long long start;
-	char path[32], name[32] = "";
-	pid_t parent, session;
-	bool over;
-	int fd;
-
-	if (!same_boot(p) || !read_stat(p->pid, &parent, &session, &start, &over) || start != p->start)
-		return 0;
-	snprintf(path, sizeof path, "/proc/%d/comm", parent);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		if (read(fd, name, sizeof name - 1) < 0)
-			name[0] = '\0';
-		close(fd);
-	}
-	return strncmp(name, "creel-run", 9) == 0 ? parent : 0;
-}
-
 /* Descriptors for adopted supervisors must leave some for the rest of the work. */
 static bool leaves_room(int fd)
 {
@@ -296,7 +344,7 @@ static void follow(struct daemon *d, struct running *r, const struct attempt_pro
 {
 	struct epoll_event want = {.events = EPOLLIN};
 
-	r->supervisor.pid = find_supervisor(p);
+	r->supervisor.pid = survivors_supervisor(p);
 	if (r->supervisor.pid <= 0)
 		return;
 	r->pidfd = (int)syscall(SYS_pidfd_open, r->supervisor.pid, 0);
@@ -314,35 +362,47 @@ void child_adopt(struct daemon *d, struct live *l, uint32_t action, const struct
 	struct running r = {.live = l, .action = action, .attempt = l->exec->a[action].attempt, .pidfd = -1,
 			    .supervisor = {.spec = -1, .words = -1}, .adopted = true};
 
+	forget_running(d, l, action, r.attempt);
 	follow(d, &r, p);
 	vec_push(&d->running, r);
 }
 
-static void adopted_over(struct daemon *d, size_t k)
+/* r is gone or looked at again afterwards. */
+static void adopted_over(struct daemon *d, struct running *r)
 {
-	struct running r = d->running.v[k];
 	char name[SPOOL_PATH_MAX];
 
-	if (r.pidfd >= 0)
-		close(r.pidfd);
-	take_out(d, k);
+	if (r->pidfd >= 0)
+		close(r->pidfd);
+	r->pidfd = -1;
 	/* Its announcement says nothing more; whoever drains may be gone before the next look at results/. */
-	spool_result_name(r.live->exec->id, r.live->plan->actions[r.action].id, r.attempt, name);
+	spool_result_name(r->live->exec->id, r->live->plan->actions[r->action].id, r->attempt, name);
 	unlinkat(d->spool.fd[SPOOL_RESULTS], name, 0);
-	child_ended(d, r.live, r.action, r.attempt, -1);
+	child_ended(d, r->live, r->action, r->attempt, -1);
 }
 
-/* One that was told to end may have been between two attempts when it heard of it: it is not used again. */
-static void attempt_done(struct daemon *d, size_t k)
+void child_done(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt, struct supervisor s, bool ending)
 {
-	struct running r = d->running.v[k];
+	size_t k;
 
-	take_out(d, k);
-	child_ended(d, r.live, r.action, r.attempt, 0);
-	if (r.ending)
-		supervisor_release(&r.supervisor);
+	vec_push(&d->lingering, s.pid); /* not to be taken for what the attempt left */
+	child_ended(d, l, action, attempt, 0);
+	for (k = d->lingering.n; k-- > 0 && d->lingering.v[k] != s.pid;)
+		continue;
+	d->lingering.v[k] = d->lingering.v[--d->lingering.n];
+	/* One that was told to end may have been between two attempts when it heard of it: it is not used again. */
+	if (ending)
+		let_go(d, &s);
 	else
-		spares_return(d, r.supervisor);
+		spares_return(d, s);
+}
+
+static void attempt_done(struct daemon *d, struct running *r)
+{
+	struct supervisor s = r->supervisor;
+
+	r->supervisor = (struct supervisor){.spec = -1, .words = -1};
+	child_done(d, r->live, r->action, r->attempt, s, r->ending);
 }
 
 void child_speaks(struct daemon *d, int fd)
@@ -350,14 +410,16 @@ void child_speaks(struct daemon *d, int fd)
 	size_t k;
 
 	for (k = 0; k < d->running.n; k++) {
-		if (d->running.v[k].pidfd == fd) {
-			adopted_over(d, k);
+		struct running *r = &d->running.v[k];
+
+		if (r->pidfd == fd) {
+			adopted_over(d, r);
 			return;
 		}
-		if (d->running.v[k].supervisor.words != fd)
+		if (r->supervisor.words != fd)
 			continue;
 		if (supervisor_is_done(fd))
-			attempt_done(d, k);
+			attempt_done(d, r);
 		else
 			epoll_ctl(d->epoll, EPOLL_CTL_DEL, fd, NULL); /* it leaves, and is reaped */
 		return;
@@ -373,25 +435,32 @@ static void find_late(struct daemon *d, struct running *r, const struct attempt_
 		child_end(d, r);
 }
 
+static void check_adopted(struct daemon *d, struct running *r)
+{
+	struct attempt_process p;
+	struct err e;
+
+	if (!is_current(r->live, r->action, r->attempt))
+		forget_running(d, r->live, r->action, r->attempt);
+	else if (attempt_examine(&d->spool, r->live->exec->id, r->live->plan->actions[r->action].id, r->attempt, &p,
+				 &e) != ATTEMPT_LOCK_HELD)
+		adopted_over(d, r);
+	else if (e.code)
+		look_later(d, r->live, r->action, r->attempt, e.text);
+	else if (r->supervisor.pid <= 0)
+		find_late(d, r, &p);
+}
+
 /* Those whose supervisor is not known are looked at again and again: they are in their last moments, or in their
  * first, or there were too few descriptors. */
 void children_check_adopted(struct daemon *d)
 {
-	struct attempt_process p;
-	struct err e;
+	msec now = clock_mono();
 	size_t k;
 
 	for (k = d->running.n; k-- > 0;) {
-		struct running *r = &d->running.v[k];
-
-		if (!r->adopted || r->pidfd >= 0)
-			continue;
-		if (r->live->exec->a[r->action].phase != PH_RUNNING || r->live->exec->a[r->action].attempt != r->attempt)
-			take_out(d, k);
-		else if (attempt_examine(&d->spool, r->live->exec->id, r->live->plan->actions[r->action].id, r->attempt,
-					 &p, &e) != ATTEMPT_LOCK_HELD)
-			adopted_over(d, k);
-		else if (r->supervisor.pid <= 0)
-			find_late(d, r, &p);
+		/* What one look takes out brings another to its place, which has been looked at. */
+		if (k < d->running.n && d->running.v[k].adopted && d->running.v[k].pidfd < 0 && d->running.v[k].again <= now)
+			check_adopted(d, &d->running.v[k]);
 	}
 }

@@ -103,7 +103,10 @@ struct running {
 	struct supervisor supervisor;
 	int pidfd;        /* adopted: becomes readable when the supervisor ends; else -1 */
 	bool adopted;
+	bool before; /* an earlier daemon started it */
 	bool ending; /* TERM was sent */
+	msec again;   /* monotonic: not to be looked at before */
+	msec trouble; /* monotonic: since when nothing can be said of it; 0: all is well */
 };
 
 /* One that a supervisor has, and that starts when its commit is durable. */
@@ -122,6 +125,22 @@ struct sub {
 	uint32_t action, attempt;
 	struct live *child; /* NULL: not begun */
 	bool told_to_end;
+	msec again; /* monotonic: it could not be begun, and is tried again then; or 0 */
+	bool told;  /* that it could not */
+};
+
+/* A dropped plan that could not be judged yet: tmp/ID/claim.EXT. */
+struct claim {
+	char id[UUID_TEXT];
+	const char *ext;
+	char *name;    /* as it was dropped */
+	msec at, wait; /* monotonic: tried again then; and after how long */
+};
+
+/* Which spool in which boot of which machine. */
+struct lock_mark {
+	unsigned long long dev, ino;
+	char boot[40];
 };
 
 struct flush_job;
@@ -132,9 +151,18 @@ struct daemon {
 	const char *config_file;
 	struct spool spool;
 	int lock_fd;
+	struct lock_mark mark; /* what creeld.lock says once this daemon has taken over */
+	bool settled;          /* and it does */
+	unsigned long long soft_nofile, soft_core; /* limits that we were started with */
 	int epoll, signals, watch_event, flush_event;
 	bool rebooted; /* the machine has been started anew since the last daemon */
 	bool restored; /* the spool is a copy of the one that creeld.lock speaks of */
+	VEC(char *) unloaded; /* active executions that could not be read for want of descriptors, memory and the like */
+	msec unloaded_at;     /* monotonic: when they are tried again */
+	unsigned unloaded_tries;
+	bool reloading;
+	bool recovering;   /* what an earlier daemon left is being taken over */
+	bool among_others; /* processes may become our children that no attempt made */
 
 	VEC(struct live *) lives; /* by slot; NULL where free */
 	VEC(uint32_t) free_slots;
@@ -155,6 +183,7 @@ struct daemon {
 	VEC(struct supervisor) spares;
 	size_t spares_wanted;
 	msec last_start; /* monotonic */
+	VEC(pid_t) lingering; /* supervisors, children of ours, whose result was taken before their end */
 	VEC(struct sub) subs;
 	bool reopening; /* an execution that had ended was loaded in this turn */
 	uint32_t admitted_starts; /* committed to by admissions of this turn */
@@ -178,6 +207,11 @@ struct daemon {
 	msec last_look;   /* monotonic: when those of `later` were looked at */
 	unsigned scan_number;
 	bool more_in_inbox;
+	VEC(struct claim) claims;
+	json_t *stuck;    /* names in the inbox that cannot be moved, as of the last scan */
+	json_t *told;     /* what was said of drops that stay where they are: not at each scan again */
+	msec told_since;  /* monotonic */
+	msec again_at, again_wait; /* something that was dropped could not be looked at: scan again then; 0: no need */
 };
 
 /* config.c */
@@ -195,6 +229,12 @@ void live_quarantine(struct daemon *d, const char *id, const char *reason);
 
 /* recover.c */
 int recover(struct daemon *d, struct err *e);
+/* Try those again that could not be loaded.  Only between jobs. */
+void recover_again(struct daemon *d);
+/* Is this one of them? */
+bool recover_waits(const struct daemon *d, const char *id);
+/* restored.c: link every execution that has not ended as active, and forget what was announced. */
+int restored_rebuild(struct daemon *d, struct err *e);
 /* Open a finished execution again, for a retry.  NULL: *e says why not. */
 struct live *recover_finished(struct daemon *d, const char *id, struct err *e);
 
@@ -205,8 +245,8 @@ unsigned watch_take(void); /* directories with news since the last call */
 /* intake.c, drops.c */
 void intake_scan(struct daemon *d, struct flush_job *j);
 bool intake_is_empty(struct daemon *d);
-/* Finish what an earlier daemon had claimed. */
-void intake_claims(struct daemon *d, struct flush_job *j);
+/* Finish what an earlier daemon had claimed.  -1: what there is cannot be told. */
+int intake_claims(struct daemon *d, struct flush_job *j, struct err *e);
 void drops_scan_confirm(struct daemon *d);
 void drops_scan_control(struct daemon *d);
 /* Is the dropped file whole: not open for writing, one link?  Remembers what must wait. */
@@ -214,19 +254,28 @@ bool drop_is_ready(struct daemon *d, int dir, const char *name);
 /* Move a dropped file to rejected/ with its error file, and say so in events/. */
 void drop_reject(struct daemon *d, int dir, const char *name, const char *shown, json_t *report);
 json_t *drop_report(const char *file, const char *category, const char *message, const char *suggestion, long uid);
-json_t *person_of(long uid);
+/* Something that was dropped could not be looked at: a scan follows, soon at first, then less often. */
+void drop_again(struct daemon *d);
+/* Say something about this drop?  Once in a while only: others can make as many as they like. */
+bool drop_tell(struct daemon *d, const char *name, int code);
+/* {uid, user}; NULL: it cannot be told now. */
+json_t *person_of(long uid, struct err *e);
 
 /* children.c */
 int child_start(struct daemon *d, struct live *l, uint32_t action, struct err *e);
-/* An attempt's supervisor is gone: what came of it goes to the execution's inputs. */
+/* An attempt's supervisor ended (status as from waitpid) or may have (-1).  What came of it goes to the execution's
+ * inputs; where it lives it is adopted; where nothing can be said now it is looked at again. */
 void child_ended(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt, int status);
+/* Its supervisor is finished with it, and may take another. */
+void child_done(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt, struct supervisor s, bool ending);
+/* Somebody says that it has a result: only that counts. */
+void child_announced(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt);
 void children_reap(struct daemon *d);
 void child_adopt(struct daemon *d, struct live *l, uint32_t action, const struct attempt_process *p);
 /* A descriptor of a supervisor is readable: its pidfd, or its words. */
 void child_speaks(struct daemon *d, int fd);
 void children_check_adopted(struct daemon *d);
 void child_end(struct daemon *d, struct running *r);
-void child_kill_survivors(struct daemon *d, const struct attempt_process *p);
 
 /* spec.c: the specification of an attempt for creel-run. -1: *error is why it cannot be made */
 int spec_make(struct daemon *d, struct live *l, uint32_t action, struct buf *spec, struct err *e);

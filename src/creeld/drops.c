@@ -1,7 +1,6 @@
 /*
  * drops.c - what people drop into confirm/ and control/, and what becomes of drops that cannot be used.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -46,13 +45,19 @@ static bool seen_before(struct daemon *d, const char *name, const char *look)
 
 bool drop_is_ready(struct daemon *d, int dir, const char *name)
 {
-	int fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
 	char look[120];
 	struct stat st;
-	int r;
+	int fd, r;
 
-	if (fd < 0)
-		return errno != ENOENT; /* a link or unreadable: whoever takes it says so */
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	if (!S_ISREG(st.st_mode))
+		return true; /* whoever takes it says so; it is not even opened */
+	fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0 && errno != EAGAIN && err_is_passing(errno))
+		drop_again(d);
+	if (fd < 0) /* EAGAIN: somebody holds a lease on it and is asked to give it up */
+		return errno != ENOENT && !err_is_passing(errno);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		close(fd);
 		return true;
@@ -75,6 +80,34 @@ bool drop_is_ready(struct daemon *d, int dir, const char *name)
 	if (r == EAGAIN)
 		return false;
 	return seen_before(d, name, look);
+}
+
+void drop_again(struct daemon *d)
+{
+	enum { FIRST_MS = 50 };
+
+	if (d->again_at)
+		return;
+	d->again_wait = d->again_wait ? d->again_wait * 2 : FIRST_MS;
+	if (d->again_wait > d->config.rescan)
+		d->again_wait = d->config.rescan;
+	d->again_at = clock_mono() + d->again_wait;
+}
+
+bool drop_tell(struct daemon *d, const char *name, int code)
+{
+	enum { MOST = 1000, FOR_MS = 600 * 1000 };
+	AUTO_FREE char *key = xasprintf("%d %s", code, name);
+	msec now = clock_mono();
+
+	if (now - d->told_since > FOR_MS) {
+		json_object_clear(d->told);
+		d->told_since = now;
+	}
+	if (json_object_get(d->told, key) || json_object_size(d->told) >= MOST)
+		return false;
+	json_object_set_new_nocheck(d->told, key, json_true());
+	return true;
 }
 
 /* ---- refusing ---- */
@@ -149,7 +182,10 @@ void drop_reject(struct daemon *d, int dir, const char *name, const char *shown,
 			    renameat(dir, name, d->spool.fd[SPOOL_REJECTED], kept) == 0)
 				break;
 		} else if (errno != EEXIST) {
-			log_error("cannot move %s to rejected/: %s; it stays where it is", shown, strerror(errno));
+			int code = errno;
+
+			if (fs_there(dir, name, &e) != 0 && drop_tell(d, shown, code))
+				log_error("cannot move %s to rejected/: %s; it stays where it is", shown, strerror(code));
 			json_decref(report);
 			return;
 		}
@@ -176,32 +212,37 @@ static const char *translate(const char *verb)
 	return verb;
 }
 
-/* The file's content, checked; NULL on success, else the report for rejected/. */
-static json_t *read_content(struct daemon *d, int dir, const char *name, const char *schema, struct input *in,
-			    msec *changed)
+/* What becomes of a file. */
+enum fate { FATE_USE, FATE_REFUSE, FATE_LEAVE /* where it is: it is gone, or cannot be judged now */ };
+
+static enum fate leave(struct daemon *d, const char *shown, const struct err *e)
 {
-	AUTO_BUF struct buf text = BUF_INIT;
+	if (e->code)
+		drop_again(d);
+	if (e->code && drop_tell(d, shown, e->code))
+		log_error("%s cannot be looked at: %s; it stays where it is and is tried again", shown, e->text);
+	return FATE_LEAVE;
+}
+
+static const char *why_not(enum fs_drop taken, const struct err *e)
+{
+	switch (taken) {
+	case FS_DROP_TOO_BIG:
+		return "it is larger than the 64 KiB that are read";
+	case FS_DROP_FAILED:
+		return e->text;
+	default:
+		return "it is not a regular file with one link";
+	}
+}
+
+static json_t *take_content(const char *name, const struct buf *text, const char *schema, struct input *in)
+{
 	struct diags errors = DIAGS_INIT;
 	struct source source = {0};
-	struct err e = {0};
-	struct stat st = {0};
-	enum fs_drop taken = fs_read_dropped(dir, name, source_small_limits.bytes, &text, &st, &e);
 	json_t *report = NULL, *inputs;
 
-	(void)d;
-	if (taken != FS_DROP_OK)
-		return drop_report(name, "validation_failed",
-				   taken == FS_DROP_TOO_BIG ? "it is larger than the 64 KiB that are read"
-				   : taken == FS_DROP_FAILED ? e.text
-							     : "it is not a regular file with one link",
-				   "an empty file is enough", -1);
-	in->uid = st.st_uid;
-	in->by = person_of(st.st_uid);
-	in->user = xstrdup(json_string_value(json_object_get(in->by, "user")));
-	*changed = (msec)st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000;
-	if (text.len == 0)
-		return NULL;
-	if (source_parse(SOURCE_YAML, text.p, text.len, &source_small_limits, &source, &errors) && source.root &&
+	if (source_parse(SOURCE_YAML, text->p, text->len, &source_small_limits, &source, &errors) && source.root &&
 	    !json_is_null(source.root) && schema_check(schema_builtin(schema), source.root, "", &errors)) {
 		const char *comment = json_string_value(json_object_get(source.root, "comment"));
 		const char *reason = json_string_value(json_object_get(source.root, "reason"));
@@ -215,96 +256,125 @@ static json_t *read_content(struct daemon *d, int dir, const char *name, const c
 	}
 	if (errors.n > 0) {
 		source_place_all(&source, &errors);
-		report = admit_report(name, &errors, "validation_failed", clock_wall(), st.st_uid);
+		report = admit_report(name, &errors, "validation_failed", clock_wall(), in->uid);
 	}
 	source_free(&source);
 	diags_free(&errors);
 	return report;
 }
 
-static void forget(struct input *in)
+/* The file's content, checked. */
+static enum fate read_content(struct daemon *d, int dir, const char *name, const char *shown, struct input *in,
+			      json_t **report)
 {
-	input_free(in);
+	const char *schema = in->kind == INPUT_CONTROL ? "control" : "decision";
+	AUTO_BUF struct buf text = BUF_INIT;
+	struct err e = {0};
+	struct stat st = {0};
+	enum fs_drop taken = fs_read_dropped(dir, name, source_small_limits.bytes, &text, &st, &e);
+
+	if (taken == FS_DROP_GONE || (taken == FS_DROP_FAILED && err_is_passing(e.code)))
+		return leave(d, shown, &e);
+	if (taken != FS_DROP_OK) {
+		*report = drop_report(name, "validation_failed", why_not(taken, &e), "an empty file is enough", -1);
+		return FATE_REFUSE;
+	}
+	in->uid = st.st_uid;
+	in->by = person_of(st.st_uid, &e);
+	if (!in->by)
+		return leave(d, shown, &e);
+	in->user = xstrdup(json_string_value(json_object_get(in->by, "user")));
+	in->request.changed = (msec)st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000;
+	if (text.len > 0)
+		*report = take_content(name, &text, schema, in);
+	return *report ? FATE_REFUSE : FATE_USE;
 }
 
+/* NULL: *e says why, and err_is_passing(e->code) whether that says anything of the order. */
 static struct live *find_execution(struct daemon *d, const char *id, const char *verb, struct err *e)
 {
 	struct live *l = live_find(d, id);
 	char path[SPOOL_PATH_MAX];
+	int there;
 
 	if (l)
 		return l;
 	spool_execution_path(id, path);
-	if (!fs_exists(d->spool.fd[SPOOL_ROOT], path)) {
+	there = fs_there(d->spool.fd[SPOOL_ROOT], path, e);
+	if (there == 0)
 		err_set(e, ENOENT, "there is no execution %s: it never was here, or creel gc has removed it", id);
-		return NULL;
-	}
-	if (strcmp(verb, "retry") == 0)
+	else if (there > 0 && recover_waits(d, id))
+		err_set(e, EAGAIN, "execution %s is not loaded yet", id);
+	else if (there > 0 && strcmp(verb, "retry") == 0)
 		return recover_finished(d, id, e);
-	err_set(e, EALREADY, "execution %s has ended", id);
+	else if (there > 0)
+		err_set(e, EALREADY, "execution %s has ended", id);
 	return NULL;
 }
 
-/* Take one file apart and put it among its execution's inputs.  dir is where it lies, shown its name below spool. */
-static void take(struct daemon *d, enum spool_dir where, int dir, const char *name, const char *shown)
+/* Whom it is about.  name is changed. */
+static enum fate find_subject(struct daemon *d, char *name, const char *shown, struct input *in, struct live **l,
+			      json_t **report)
 {
-	char copy[SPOOL_PATH_MAX], *id, *action, *verb;
-	enum input_kind kind = where == SPOOL_CONTROL ? INPUT_CONTROL : INPUT_DECISION;
-	struct input in = {.kind = kind, .action = NO_ACTION, .dir = where}, *queued;
-	struct live *l = NULL;
+	bool order = in->kind == INPUT_CONTROL;
+	char *id, *action, *verb;
 	struct err e = {0};
-	json_t *report;
-	msec changed = 0;
 
-	if (strlen(name) >= sizeof copy)
-		return;
-	strcpy(copy, name);
-	report = read_content(d, dir, name, kind == INPUT_CONTROL ? "control" : "decision", &in, &changed);
-	if (!report && (!spool_split_name(copy, &id, &action, &verb) || strchr(verb, '.'))) {
-		report = drop_report(shown, "validation_failed", "its name is not of the form ID.ACTION.VERB or ID.VERB",
-				     kind == INPUT_CONTROL ? "for example: touch control/ID.cancel"
-							   : "for example: touch confirm/ID.ACTION.approve",
-				     in.uid);
+	if (!spool_split_name(name, &id, &action, &verb) || strchr(verb, '.')) {
+		*report = drop_report(shown, "validation_failed", "its name is not of the form ID.ACTION.VERB or ID.VERB",
+				      order ? "for example: touch control/ID.cancel"
+					    : "for example: touch confirm/ID.ACTION.approve",
+				      in->uid);
+		return FATE_REFUSE;
 	}
-	if (!report && kind == INPUT_DECISION && !action)
-		report = drop_report(shown, "validation_failed", "its name has no action: ID.ACTION.VERB", NULL, in.uid);
-	if (!report && !(l = find_execution(d, id, translate(verb), &e)))
-		report = drop_report(shown, "validation_failed", e.text, NULL, in.uid);
-	if (!report && action && (in.action = plan_find(l->plan, action)) == NO_ACTION)
-		report = drop_report(shown, "validation_failed", "the execution has no action of that name", NULL, in.uid);
-	if (report) {
-		forget(&in);
-		if (where != SPOOL_CONFIRM_BY)
-			drop_reject(d, dir, name, name, report);
-		else
-			drop_reject(d, -1, NULL, shown, report);
-		return;
+	if (!order && !action) {
+		*report = drop_report(shown, "validation_failed", "its name has no action: ID.ACTION.VERB", NULL, in->uid);
+		return FATE_REFUSE;
 	}
-	in.request.changed = changed;
-	in.verb = xstrdup(translate(verb));
-	in.file = xstrdup(shown);
-	queued = live_input(d, l, kind, in.action);
-	*queued = in;
+	in->verb = xstrdup(translate(verb));
+	*l = find_execution(d, id, in->verb, &e);
+	if (!*l && err_is_passing(e.code))
+		return leave(d, shown, &e);
+	if (*l && action && (in->action = plan_find((*l)->plan, action)) == NO_ACTION)
+		err_set(&e, ENOENT, "the execution has no action of that name");
+	if (!e.code)
+		return FATE_USE;
+	*report = drop_report(shown, "validation_failed", e.text, NULL, in->uid);
+	return FATE_REFUSE;
 }
 
-static DIR *open_scan(int fd, const char *name)
+/* Take one file apart and put it among its execution's inputs.  dir is where it lies, shown its name below spool.
+ * false: it stays where it is, to be looked at again. */
+static bool take(struct daemon *d, enum spool_dir where, int dir, const char *name, const char *shown)
 {
-	int copy = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *handle = copy < 0 ? NULL : fdopendir(copy);
+	struct input in = {.kind = where == SPOOL_CONTROL ? INPUT_CONTROL : INPUT_DECISION, .action = NO_ACTION, .dir = where};
+	AUTO_FREE char *copy = xstrdup(name);
+	struct live *l = NULL;
+	json_t *report = NULL;
+	enum fate fate = read_content(d, dir, name, shown, &in, &report);
 
-	if (!handle && copy >= 0)
-		close(copy);
-	return handle;
+	if (fate == FATE_USE)
+		fate = find_subject(d, copy, shown, &in, &l, &report);
+	if (fate == FATE_USE) {
+		in.file = xstrdup(shown);
+		*live_input(d, l, in.kind, in.action) = in;
+		return true;
+	}
+	input_free(&in);
+	if (fate == FATE_REFUSE && where != SPOOL_CONFIRM_BY)
+		drop_reject(d, dir, name, name, report);
+	else if (fate == FATE_REFUSE)
+		drop_reject(d, -1, NULL, shown, report);
+	return fate != FATE_LEAVE;
 }
 
 static void scan(struct daemon *d, enum spool_dir where)
 {
-	DIR *handle = open_scan(d->spool.fd[where], ".");
-	struct dirent *entry;
+	struct err e;
+	DIR *handle = fs_dir_open(d->spool.fd[where], ".", &e);
+	const char *name;
 
-	while (handle && (entry = readdir(handle))) {
-		const char *name = entry->d_name;
-
+	while (handle && (name = fs_dir_next(handle, &e))) {
 		if (spool_ignored_name(name))
 			continue;
 		if (where == SPOOL_CONFIRM && (strcmp(name, "by") == 0 || text_ends_with(name, ".request.json")))
@@ -314,6 +384,11 @@ static void scan(struct daemon *d, enum spool_dir where)
 	}
 	if (handle)
 		closedir(handle);
+	if (!e.code)
+		return;
+	drop_again(d);
+	if (drop_tell(d, spool_dir_name(where), e.code))
+		log_error("cannot read %s/: %s; trying again and again", spool_dir_name(where), e.text);
 }
 
 /* ---- confirm/by/USER ---- */
@@ -330,47 +405,49 @@ static bool belongs_to(int fd, const char *user)
 	return st.st_uid == pw.pw_uid && !(st.st_mode & 0022);
 }
 
-static void scan_person(struct daemon *d, const char *user)
+static void look_at(struct daemon *d, DIR *own, const char *user, const char *name)
 {
-	DIR *handle = open_scan(d->spool.fd[SPOOL_CONFIRM_BY], user);
-	struct dirent *entry;
+	AUTO_FREE char *shown = xasprintf("%s/%s", user, name);
+	AUTO_FREE char *key = NULL;
+	struct stat st;
 
-	if (!handle)
+	if (spool_ignored_name(name) || fstatat(dirfd(own), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
-	if (!belongs_to(dirfd(handle), user)) {
-		closedir(handle);
+	/* These stay where they are: each change is looked at once. */
+	key = xasprintf("by/%s %lld.%09ld", shown, (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+	if (json_object_get(d->personal, key) || !drop_is_ready(d, dirfd(own), name))
 		return;
-	}
-	while ((entry = readdir(handle))) {
-		AUTO_FREE char *shown = xasprintf("%s/%s", user, entry->d_name);
-		AUTO_FREE char *key = NULL;
-		struct stat st;
-
-		if (spool_ignored_name(entry->d_name) || fstatat(dirfd(handle), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		/* These stay where they are: each change is looked at once. */
-		key = xasprintf("by/%s %lld.%09ld", shown, (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
-		if (json_object_get(d->personal, key) || !drop_is_ready(d, dirfd(handle), entry->d_name))
-			continue;
-		if (json_object_size(d->personal) > 100000)
-			json_object_clear(d->personal); /* repeats are harmless */
+	if (json_object_size(d->personal) > 100000)
+		json_object_clear(d->personal); /* repeats are harmless */
+	if (take(d, SPOOL_CONFIRM_BY, dirfd(own), name, shown))
 		json_object_set_new_nocheck(d->personal, key, json_true());
-		take(d, SPOOL_CONFIRM_BY, dirfd(handle), entry->d_name, shown);
-	}
-	closedir(handle);
+}
+
+static int scan_person(void *daemon, int dir, const char *user, struct err *e)
+{
+	struct daemon *d = daemon;
+	DIR *own = fs_dir_open(dir, user, e);
+	const char *name;
+
+	if (!own) /* what is no directory is nobody's */
+		return err_is_passing(e->code) ? -1 : 0;
+	if (belongs_to(dirfd(own), user))
+		while ((name = fs_dir_next(own, e)))
+			look_at(d, own, user, name);
+	closedir(own);
+	return e->code ? -1 : 0;
 }
 
 void drops_scan_confirm(struct daemon *d)
 {
-	DIR *handle = open_scan(d->spool.fd[SPOOL_CONFIRM_BY], ".");
-	struct dirent *entry;
+	struct err e;
 
 	scan(d, SPOOL_CONFIRM);
-	while (handle && (entry = readdir(handle)))
-		if (entry->d_name[0] != '.')
-			scan_person(d, entry->d_name);
-	if (handle)
-		closedir(handle);
+	if (fs_each(d->spool.fd[SPOOL_CONFIRM_BY], ".", scan_person, d, &e) == 0)
+		return;
+	drop_again(d);
+	if (drop_tell(d, "confirm/by", e.code))
+		log_error("cannot read confirm/by/: %s; trying again and again", e.text);
 }
 
 void drops_scan_control(struct daemon *d)

@@ -1,13 +1,8 @@
 /*
- * intake.c - plans from the inbox: claimed, read, judged, admitted.
+ * intake.c - what arrives: plans from the inbox are claimed, and admitted; results are taken.
  *
- *   inbox/NAME ──rename──→ tmp/ID/claim.EXT ──→ tmp/ID/new/ … ──rename──→ executions/DAY/ID
- *                                           └─→ rejected/TIME-NAME, and .error.json
- *
- * A claim found at start is finished by the same code: where the execution is in place it is dropped, else it is
- * judged again.  So a plan is never run twice and never forgotten.
+ *   inbox/NAME ──rename──→ tmp/ID/claim.EXT ──→ claims.c
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -26,21 +21,37 @@
 #include "codec/source.h"
 #include "creeld/intake.h"
 #include "creeld/subexec.h"
-#include "store/catalog_plans.h"
 
 enum { BATCH = 128 }; /* plans taken in one turn: a flood must not keep results and deadlines waiting */
 
-json_t *person_of(long uid)
+/* getpwuid_r says "nobody" in several ways; all else is a failure to find out. */
+static int look_up(long uid, struct buf *space, struct passwd *pw, struct passwd **found, struct err *e)
 {
-	char space[4096];
-	struct passwd pw, *found = NULL;
-	json_t *by = json_object();
+	enum { MOST = 1024 * 1024 };
+	int r;
 
+	*found = NULL;
+	for (buf_reserve(space, 4096); ; buf_reserve(space, space->cap)) {
+		r = getpwuid_r((uid_t)uid, pw, space->p, space->cap, found);
+		if (r != ERANGE || space->cap > MOST)
+			break;
+	}
+	if (r == 0 || r == ENOENT || r == ESRCH || r == EBADF || r == EPERM)
+		return 0;
+	return err_sys(e, r == ERANGE ? EIO : r, "cannot look up the user of uid %ld", uid);
+}
+
+json_t *person_of(long uid, struct err *e)
+{
+	AUTO_BUF struct buf space = BUF_INIT;
+	struct passwd pw, *found;
+	json_t *by;
+
+	if (look_up(uid, &space, &pw, &found, e) < 0)
+		return NULL;
+	by = json_object();
 	json_object_set_new(by, "uid", json_integer(uid));
-	if (getpwuid_r((uid_t)uid, &pw, space, sizeof space, &found) == 0 && found)
-		json_object_set_new(by, "user", json_string(pw.pw_name));
-	else
-		json_object_set_new(by, "user", json_sprintf("%ld", uid));
+	json_object_set_new(by, "user", found ? json_string(found->pw_name) : json_sprintf("%ld", uid));
 	return by;
 }
 
@@ -116,84 +127,6 @@ void intake_admit(struct daemon *d, const struct intake_plan *in, struct flush_j
 	log_info("accepted %s as execution %s \"%s\" (%u actions)", in->name, in->id, l->plan->name, l->plan->n);
 }
 
-static json_t *why_not(enum fs_drop taken, const char *name, long uid, const struct err *e)
-{
-	AUTO_FREE char *text = NULL;
-
-	switch (taken) {
-	case FS_DROP_KIND:
-		return drop_report(name, "validation_failed", "it is not a regular file",
-				   "drop the file itself, not a link, directory, FIFO or device", uid);
-	case FS_DROP_LINKS:
-		return drop_report(name, "validation_failed", "it has more than one link, so that others could change it",
-				   "drop a copy", uid);
-	case FS_DROP_TOO_BIG:
-		text = xasprintf("it is larger than the %zu bytes that a plan may have", source_plan_limits.bytes);
-		return drop_report(name, "validation_failed", text, "split the plan", uid);
-	default:
-		return drop_report(name, "validation_failed", e->text[0] ? e->text : "it cannot be read", NULL, uid);
-	}
-}
-
-static long owner_of(struct daemon *d, const char *claim)
-{
-	struct stat st;
-
-	return fstatat(d->spool.fd[SPOOL_TMP], claim, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (long)st.st_uid : -1;
-}
-
-static void remove_claim_dir(struct daemon *d, const char *id)
-{
-	struct err e;
-
-	if (fs_remove_tree(d->spool.fd[SPOOL_TMP], id, &e) < 0)
-		log_warn("cannot clear tmp/%s: %s", id, e.text);
-}
-
-/* Nothing dropped in is deleted: a claim that could not be moved to rejected/ stays for the next start. */
-static void remove_rejected(struct daemon *d, const char *id, const char *claim)
-{
-	if (!fs_exists(d->spool.fd[SPOOL_TMP], claim))
-		remove_claim_dir(d, id);
-}
-
-static void judge(struct daemon *d, const char *id, const char *ext, const char *name, struct flush_job *j)
-{
-	AUTO_FREE char *claim = xasprintf("%s/claim.%s", id, ext);
-	AUTO_BUF struct buf text = BUF_INIT;
-	struct plan_catalog catalog = catalog_plans(&d->spool);
-	struct diags errors = DIAGS_INIT;
-	msec now = clock_wall();
-	struct admitted a;
-	struct err e = {0};
-	struct stat st;
-	enum fs_drop taken;
-	json_t *by;
-
-	taken = fs_read_dropped(d->spool.fd[SPOOL_TMP], claim, source_plan_limits.bytes, &text, &st, &e);
-	if (taken == FS_DROP_GONE) {
-		remove_claim_dir(d, id);
-		return;
-	}
-	if (taken != FS_DROP_OK) {
-		drop_reject(d, d->spool.fd[SPOOL_TMP], claim, name, why_not(taken, name, owner_of(d, claim), &e));
-		remove_rejected(d, id, claim);
-		return;
-	}
-	by = person_of(st.st_uid);
-	if (admit_plan_in(&catalog, claim, buf_str(&text), text.len, by, now, &a, &errors)) {
-		intake_admit(d, &(struct intake_plan){.id = id, .ext = ext, .name = name, .text = &text, .plan = &a,
-						     .by = by, .now = now}, j);
-		json_decref(a.canonical);
-	} else {
-		drop_reject(d, d->spool.fd[SPOOL_TMP], claim, name,
-			    admit_report(name, &errors, "validation_failed", now, st.st_uid));
-		remove_rejected(d, id, claim);
-	}
-	json_decref(by);
-	diags_free(&errors);
-}
-
 /* ---- the inbox ---- */
 
 /* Take one file: 1 if it was dealt with, 0 if it stays, -1 if nothing can be taken now. */
@@ -221,85 +154,89 @@ static int take(struct daemon *d, const char *name, struct flush_job *j)
 	}
 	snprintf(claim, sizeof claim, "%s/claim.%s", id, ext);
 	if (renameat(d->spool.fd[SPOOL_INBOX], name, d->spool.fd[SPOOL_TMP], claim) < 0) {
-		if (errno != ENOENT)
-			log_error("cannot claim %s: %s; it stays in the inbox until the next scan", name, strerror(errno));
+		int code = errno;
+
+		if (code != ENOENT && !err_is_passing(code))
+			json_object_set_new_nocheck(d->stuck, name, json_true());
+		if (code != ENOENT && drop_tell(d, name, code))
+			log_error("cannot claim %s: %s; it stays in the inbox", name, strerror(code));
 		unlinkat(d->spool.fd[SPOOL_TMP], id, AT_REMOVEDIR);
 		return 0;
 	}
-	judge(d, id, ext, name, j);
-	return 1;
-}
-
-static DIR *open_scan(int fd)
-{
-	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *handle = copy < 0 ? NULL : fdopendir(copy);
-
-	if (!handle && copy >= 0)
-		close(copy);
-	return handle;
+	return claim_take(d, id, ext, name, j) ? 1 : -1;
 }
 
 static void scan_inbox(struct daemon *d, struct flush_job *j)
 {
-	DIR *handle = open_scan(d->spool.fd[SPOOL_INBOX]);
-	struct dirent *entry;
+	struct err e;
+	DIR *handle = fs_dir_open(d->spool.fd[SPOOL_INBOX], ".", &e);
+	const char *name;
 	unsigned taken = 0;
 	int got = 0;
 
-	if (!handle) {
-		log_error("cannot read the inbox: %s; trying again at the next scan", strerror(errno));
-		return;
-	}
 	d->more_in_inbox = false;
+	json_object_clear(d->stuck);
 	/* What stays is not counted: it must not keep the loop busy, nor stand in the way of the rest. */
-	while (got >= 0 && (entry = readdir(handle))) {
-		if (spool_ignored_name(entry->d_name) || !drop_is_ready(d, d->spool.fd[SPOOL_INBOX], entry->d_name))
+	while (handle && got >= 0 && (name = fs_dir_next(handle, &e))) {
+		if (spool_ignored_name(name) || !drop_is_ready(d, d->spool.fd[SPOOL_INBOX], name))
 			continue;
 		if (taken == BATCH) {
 			d->more_in_inbox = true;
 			break;
 		}
-		got = take(d, entry->d_name, j);
+		got = take(d, name, j);
 		taken += got > 0;
 	}
-	closedir(handle);
+	if (handle)
+		closedir(handle);
+	if (!e.code)
+		return;
+	drop_again(d);
+	if (drop_tell(d, "inbox", e.code))
+		log_error("cannot read the inbox: %s; trying again and again", e.text);
 }
 
 bool intake_is_empty(struct daemon *d)
 {
-	DIR *handle = open_scan(d->spool.fd[SPOOL_INBOX]);
-	struct dirent *entry;
-	bool empty = true;
+	struct err e;
+	DIR *handle = fs_dir_open(d->spool.fd[SPOOL_INBOX], ".", &e);
+	const char *name = "";
 
-	while (handle && empty && (entry = readdir(handle)))
-		empty = spool_ignored_name(entry->d_name);
+	/* What cannot be taken at all is nothing to wait for. */
+	while (handle && (name = fs_dir_next(handle, &e)))
+		if (!spool_ignored_name(name) && !json_object_get(d->stuck, name))
+			break;
 	if (handle)
 		closedir(handle);
-	return empty;
+	return !name && e.code == 0 && d->claims.n == 0;
 }
 
 /* A result that an orphaned supervisor announces: its attempt's directory holds the truth. */
+static int take_announced(void *daemon, int dir, const char *entry, struct err *e)
+{
+	char name[SPOOL_PATH_MAX], *action;
+	struct daemon *d = daemon;
+	struct live *l;
+	uint32_t i, attempt;
+
+	(void)e;
+	if (spool_ignored_name(entry) || strlen(entry) >= sizeof name)
+		return 0;
+	strcpy(name, entry);
+	if (spool_split_result(name, &action, &attempt) && (l = live_find(d, name)) &&
+	    (i = plan_find(l->plan, action)) != NO_ACTION)
+		child_announced(d, l, i, attempt);
+	unlinkat(dir, entry, 0);
+	return 0;
+}
+
 static void scan_results(struct daemon *d)
 {
-	DIR *handle = open_scan(d->spool.fd[SPOOL_RESULTS]);
-	struct dirent *entry;
+	struct err e;
 
-	while (handle && (entry = readdir(handle))) {
-		char name[SPOOL_PATH_MAX], *action;
-		struct live *l;
-		uint32_t i, attempt;
-
-		if (spool_ignored_name(entry->d_name) || strlen(entry->d_name) >= sizeof name)
-			continue;
-		strcpy(name, entry->d_name);
-		if (spool_split_result(name, &action, &attempt) && (l = live_find(d, name)) &&
-		    (i = plan_find(l->plan, action)) != NO_ACTION && l->exec->a[i].phase == PH_RUNNING)
-			child_ended(d, l, i, attempt, -1);
-		unlinkat(d->spool.fd[SPOOL_RESULTS], entry->d_name, 0);
-	}
-	if (handle)
-		closedir(handle);
+	/* Nothing depends on it: each attempt is watched by other means as well. */
+	if (fs_each(d->spool.fd[SPOOL_RESULTS], ".", take_announced, d, &e) < 0 && drop_tell(d, "results", e.code))
+		log_error("cannot read results/: %s; trying again at the next scan", e.text);
 }
 
 void intake_scan(struct daemon *d, struct flush_job *j)
@@ -311,6 +248,7 @@ void intake_scan(struct daemon *d, struct flush_job *j)
 	if (now - d->last_scan >= d->config.rescan) {
 		scan = ~0u;
 		d->last_scan = now;
+		d->again_at = 0;
 		json_object_clear(d->later); /* what is gone must not be waited for */
 	}
 	if (scan) {
@@ -319,61 +257,13 @@ void intake_scan(struct daemon *d, struct flush_job *j)
 	}
 	if ((scan & (1u << SPOOL_INBOX)) || d->more_in_inbox)
 		scan_inbox(d, j);
+	claims_again(d, j);
 	if (scan & (1u << SPOOL_RESULTS))
 		scan_results(d);
 	if (scan & ((1u << SPOOL_CONFIRM) | (1u << SPOOL_CONFIRM_BY)))
 		drops_scan_confirm(d);
 	if (scan & (1u << SPOOL_CONTROL))
 		drops_scan_control(d);
-}
-
-/* ---- claims of an earlier daemon ---- */
-
-static void finish_claim(struct daemon *d, const char *id, struct flush_job *j)
-{
-	static const char *const exts[] = {"yaml", "yml", "json"};
-	char path[SPOOL_PATH_MAX], link[SPOOL_PATH_MAX];
-	AUTO_FREE char *target = NULL;
-	size_t k;
-
-	spool_execution_path(id, path);
-	if (fs_exists(d->spool.fd[SPOOL_ROOT], path)) {
-		/* It is in place; what may be missing after a power cut is the link that makes it active.  One that
-		 * has ended already is unlinked again by recovery. */
-		spool_active_path(id, link);
-		target = xasprintf("../%s", path);
-		if (symlinkat(target, d->spool.fd[SPOOL_ROOT], link) < 0 && errno != EEXIST)
-			log_error("cannot link %s: %s", link, strerror(errno));
-		else if (fsync(d->spool.fd[SPOOL_ACTIVE]) == 0)
-			remove_claim_dir(d, id);
-		return;
-	}
-	/* A link to what never came into place must not stay. */
-	spool_active_path(id, link);
-	unlinkat(d->spool.fd[SPOOL_ROOT], link, 0);
-	for (k = 0; k < sizeof exts / sizeof *exts; k++) {
-		AUTO_FREE char *claim = xasprintf("%s/claim.%s", id, exts[k]);
-		AUTO_FREE char *name = xasprintf("claim.%s", exts[k]);
-
-		if (fs_exists(d->spool.fd[SPOOL_TMP], claim)) {
-			judge(d, id, exts[k], name, j);
-			return;
-		}
-	}
-	remove_claim_dir(d, id);
-}
-
-void intake_claims(struct daemon *d, struct flush_job *j)
-{
-	DIR *handle = open_scan(d->spool.fd[SPOOL_TMP]);
-	struct dirent *entry;
-
-	while (handle && (entry = readdir(handle))) {
-		if (uuid_is_v7(entry->d_name))
-			finish_claim(d, entry->d_name, j);
-		else if (text_ends_with(entry->d_name, ".tmp"))
-			unlinkat(d->spool.fd[SPOOL_TMP], entry->d_name, 0); /* a commit that was never placed */
-	}
-	if (handle)
-		closedir(handle);
+	if (scan && !d->again_at)
+		d->again_wait = 0; /* all is well again */
 }

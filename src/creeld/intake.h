@@ -1,5 +1,5 @@
 /*
- * intake.h - admission, for those who have a plan that is not in the inbox.
+ * intake.h - admission: of files that were claimed (claims.c), and of plans that are not in the inbox.
  */
 #ifndef CREEL_CREELD_INTAKE_H
 #define CREEL_CREELD_INTAKE_H
@@ -18,5 +18,11 @@ struct intake_plan {
 
 /* Make it an execution: live at once, on disk with the job. */
 void intake_admit(struct daemon *d, const struct intake_plan *in, struct flush_job *j);
+
+/* Judge tmp/ID/claim.EXT, which was dropped as name.  false: it cannot be judged now; it is kept and tried again. */
+bool claim_take(struct daemon *d, const char *id, const char *ext, const char *name, struct flush_job *j);
+/* Try those that wait and are due; and when the next one is (monotonic, 0: none waits). */
+void claims_again(struct daemon *d, struct flush_job *j);
+msec claims_next(const struct daemon *d);
 
 #endif

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,13 +19,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "creeld/breakers.h"
+#include "creeld/intake.h"
 #include "creeld/lock.h"
 #include "creeld/notify.h"
 #include "creeld/spares.h"
+#include "creeld/survivors.h"
 #include "store/write.h"
 
 enum { EXIT_CONFIG = 64, EXIT_LOCKED = 75, EXIT_SPOOL = 100, EXIT_SYSTEM = 111 };
 enum { WAIT_MOST_MS = 5000, WAIT_ADOPTED_MS = 50, WAIT_LATER_MS = 100 };
+enum { LOAD_TRIES = 6 };
 
 /* ---- waiting ---- */
 
@@ -69,6 +73,10 @@ static int patience(struct daemon *d)
 		ms = min_ms(ms, at);
 	if (d->job)
 		return ms; /* no turn before it is done */
+	if (d->unloaded.n > 0)
+		ms = min_ms(ms, d->unloaded_at - mono);
+	if (d->claims.n > 0)
+		ms = min_ms(ms, claims_next(d) - mono);
 	ms = min_ms(ms, d->last_scan + d->config.rescan - mono);
 	if (turn_held(d))
 		ms = min_ms(ms, d->held_since + TURN_HOLD_MS - mono);
@@ -76,6 +84,8 @@ static int patience(struct daemon *d)
 		return 0;
 	if (json_object_size(d->later) > 0)
 		ms = min_ms(ms, d->last_look + WAIT_LATER_MS - mono);
+	if (d->again_at)
+		ms = min_ms(ms, d->again_at - mono);
 	at = turn_deadline(d);
 	return at ? min_ms(ms, at - clock_wall()) : ms;
 }
@@ -124,8 +134,12 @@ static void look_again(struct daemon *d)
 {
 	msec now = clock_mono();
 
-	if (json_object_size(d->later) == 0 || now < d->last_look + WAIT_LATER_MS)
+	bool due = d->again_at && now >= d->again_at;
+
+	if (!due && (json_object_size(d->later) == 0 || now < d->last_look + WAIT_LATER_MS))
 		return;
+	if (due)
+		d->again_at = 0;
 	d->last_look = now;
 	d->scan |= 1u << SPOOL_INBOX | 1u << SPOOL_CONFIRM | 1u << SPOOL_CONTROL;
 }
@@ -205,14 +219,30 @@ static void name_waiting(const struct daemon *d)
 	}
 }
 
+/* What stays where it is because nobody can do anything with it. */
+static bool something_is_stuck(const struct daemon *d)
+{
+	const char *name;
+	json_t *v;
+	size_t k;
+
+	json_object_foreach(d->stuck, name, v)
+		log_warn("\"%s\" cannot be moved out of the inbox and is left there", name);
+	for (k = 0; k < d->unloaded.n; k++)
+		log_warn("execution %s cannot be loaded and is left as it is", d->unloaded.v[k]);
+	return json_object_size(d->stuck) + d->unloaded.n > 0;
+}
+
 /* With --drain: the exit status when there is nothing left to do, else -1. */
 static int drained(const struct daemon *d)
 {
 	if (!d->config.drain || d->job || d->more_in_inbox || d->dirty.n > 0 || d->running.n > 0 ||
 	    !intake_is_empty((struct daemon *)d))
 		return -1;
+	if (d->unloaded.n > 0 && d->unloaded_tries < LOAD_TRIES)
+		return -1;
 	if (d->n_lives == 0)
-		return d->any_failed ? 1 : 0;
+		return something_is_stuck(d) || d->any_failed ? 1 : 0;
 	if (!only_people_can_go_on(d))
 		return -1;
 	name_waiting(d);
@@ -256,8 +286,12 @@ static int serve(struct daemon *d, const struct settings *s)
 		look_again(d);
 		retention_run(d);
 		dispatch(d);
+		if (!d->job)
+			recover_again(d);
 		turn(d);
 		dispatch(d);
+		if (!d->job && d->dirty.n == 0 && d->unloaded.n == 0)
+			lock_settle(d);
 		status = drained(d);
 		if (status >= 0)
 			return status;
@@ -296,6 +330,27 @@ static int open_kernel_things(struct daemon *d, struct err *e)
 	return 0;
 }
 
+/* As many descriptors as we may have: running attempts take some each.  And no core: secrets pass through our memory (1
+ * rather than 0, because 0 does not keep a program that core_pattern names from getting one).  What runs gets the
+ * limits that we were started with; see spec.c. */
+static void adjust_limits(struct daemon *d)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		d->soft_nofile = limit.rlim_cur;
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+			log_warn("cannot raise the limit of descriptors: %s", strerror(errno));
+	}
+	if (getrlimit(RLIMIT_CORE, &limit) == 0) {
+		d->soft_core = limit.rlim_cur;
+		limit.rlim_cur = limit.rlim_max < 1 ? limit.rlim_max : 1;
+		if (setrlimit(RLIMIT_CORE, &limit) < 0)
+			log_warn("cannot forbid core files: %s", strerror(errno));
+	}
+}
+
 static const char *find_spool(const struct settings *s, const struct config *c)
 {
 	const char *from_env = getenv("CREEL_SPOOL");
@@ -328,8 +383,9 @@ static int set_up(struct daemon *d, const struct settings *s)
 		log_error("%s", e.text);
 		return e.code == EWOULDBLOCK ? EXIT_LOCKED : EXIT_SYSTEM;
 	}
-	breakers_load(d);
-	if (open_kernel_things(d, &e) < 0) {
+	survivors_look_around(d);
+	adjust_limits(d);
+	if (breakers_load(d, &e) < 0 || open_kernel_things(d, &e) < 0) {
 		log_error("%s", e.text);
 		return EXIT_SYSTEM;
 	}
@@ -362,18 +418,28 @@ static void tear_down(struct daemon *d)
 	breakers_free(d);
 	vec_free(&d->running);
 	vec_free(&d->ready_children);
+	vec_free(&d->lingering);
+	for (k = 0; k < d->unloaded.n; k++)
+		free(d->unloaded.v[k]);
+	vec_free(&d->unloaded);
+	for (k = 0; k < d->claims.n; k++)
+		free(d->claims.v[k].name);
+	vec_free(&d->claims);
 	vec_free(&d->subs);
 	map_free(&d->by_id);
 	heap_free(&d->timers);
 	json_decref(d->later);
 	json_decref(d->personal);
+	json_decref(d->stuck);
+	json_decref(d->told);
 	config_free(&d->config);
 	spool_close(&d->spool);
 }
 
 int daemon_run(const struct settings *s)
 {
-	struct daemon d = {.epoll = -1, .signals = -1, .lock_fd = -1, .later = json_object(), .personal = json_object()};
+	struct daemon d = {.epoll = -1, .signals = -1, .lock_fd = -1, .later = json_object(), .personal = json_object(),
+			   .stuck = json_object(), .told = json_object()};
 	int status = set_up(&d, s);
 
 	if (status == 0) {

@@ -4,7 +4,6 @@
  * The cost follows what is active, not what is stored: active/ names every execution that is not finished.  Only in
  * a spool that was copied from elsewhere (creeld.lock speaks of another device or inode) everything is looked at.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,7 +25,7 @@
 #include "store/journal.h"
 #include "store/state_file.h"
 
-enum { TAIL_MAX = 8 * 1024 * 1024 };
+enum { TAIL_MAX = 8 * 1024 * 1024, LOAD_FIRST_MS = 50, LOAD_MOST_MS = 2000 };
 
 /* ---- events that may be missing ---- */
 
@@ -143,40 +142,25 @@ static void retell(struct daemon *d, struct live *l, uint32_t flushed, const str
 
 /* ---- attempts ---- */
 
+static bool is_running(const struct daemon *d, const struct live *l, uint32_t i)
+{
+	size_t k;
+
+	for (k = 0; k < d->running.n; k++)
+		if (d->running.v[k].live == l && d->running.v[k].action == i)
+			return !d->running.v[k].trouble;
+	return false;
+}
+
 static void recover_attempt(struct daemon *d, struct live *l, uint32_t i)
 {
-	const char *action = l->plan->actions[i].id;
-	struct action_state *a = &l->exec->a[i];
-	struct attempt_process p;
-	struct input *in;
-	struct err e = {0};
+	uint32_t attempt = l->exec->a[i].attempt;
 
-	switch (attempt_examine(&d->spool, l->exec->id, action, a->attempt, &p, &e)) {
-	case ATTEMPT_LOCK_HELD:
-		log_info("adopted attempt %u of \"%s\" of %s", a->attempt, action, l->exec->id);
-		in = live_input(d, l, INPUT_ADOPTED, i);
-		in->attempt = a->attempt;
-		child_adopt(d, l, i, &p);
-		break;
-	case ATTEMPT_LOCK_RESULT:
-		child_ended(d, l, i, a->attempt, -1);
-		break;
-	case ATTEMPT_LOCK_UNUSED:
-		/* After a power cut an empty lock proves nothing: the line in it may be what was not flushed. */
-		if (!d->rebooted && attempt_reset(&d->spool, l->exec->id, action, a->attempt, &e) == 0) {
-			perform_start(d, l, i);
-			break;
-		}
-		/* fall through */
-	case ATTEMPT_LOCK_LOST:
-		child_kill_survivors(d, &p);
-		in = live_input(d, l, INPUT_LOST, i);
-		in->attempt = a->attempt;
-		in->reason = e.text[0] ? xstrdup(e.text)
-				       : xstrdup(d->rebooted ? "the machine was started anew while it may have run"
-							  : "nobody saw its end: its supervisor was gone when the daemon started");
-		break;
-	}
+	child_ended(d, l, i, attempt, -1); /* which finds out whether it did */
+	if (!is_running(d, l, i))
+		return;
+	log_info("adopted attempt %u of \"%s\" of %s", attempt, l->plan->actions[i].id, l->exec->id);
+	live_input(d, l, INPUT_ADOPTED, i)->attempt = attempt;
 }
 
 /* ---- executions ---- */
@@ -221,27 +205,61 @@ static void finish_ended(struct daemon *d, struct live *l)
 	live_remove(d, l);
 }
 
+/* Want of descriptors, memory or permission says nothing about the records. */
+static bool is_damage(int code)
+{
+	return code == EBADMSG || code == ENOENT || code == EFBIG || code == ENOTDIR || code == EISDIR || code == ELOOP ||
+	       code == EXDEV;
+}
+
+/* The execution stays active, and is tried again. */
+static void load_later(struct daemon *d, const char *id, const struct err *e)
+{
+	if (!d->reloading)
+		log_error("cannot load execution %s: %s; it stays active and is tried again and again", id, e->text);
+	vec_push(&d->unloaded, xstrdup(id));
+}
+
+/* Attempts of an earlier daemon. */
+static void recover_attempts(struct daemon *d, struct live *l)
+{
+	uint32_t i;
+
+	for (i = 0; i < l->plan->n && l->exec->count[PH_RUNNING] > 0; i++) {
+		if (l->exec->a[i].phase != PH_RUNNING)
+			continue;
+		if (l->exec->a[i].child)
+			subexec_start(d, l, i);
+		else if (!l->plan->actions[i].no_supervisor || (plan_child(l->plan, i) && !l->plan->actions[i].for_each))
+			recover_attempt(d, l, i);
+	}
+}
+
 static void recover_one(struct daemon *d, const char *id, const struct seen *seen)
 {
 	char path[SPOOL_PATH_MAX];
 	struct loaded loaded;
 	struct err e = {0};
 	struct live *l;
-	uint32_t i;
+	int there;
 
 	spool_execution_path(id, path);
-	if (!fs_exists(d->spool.fd[SPOOL_ROOT], path)) {
+	there = fs_there(d->spool.fd[SPOOL_ROOT], path, &e);
+	if (there < 0) {
+		load_later(d, id, &e);
+		return;
+	}
+	if (there == 0) {
 		log_warn("active/%s leads nowhere: there is no such execution; the link is removed", id);
 		spool_active_path(id, path);
 		unlinkat(d->spool.fd[SPOOL_ROOT], path, 0);
 		return;
 	}
 	if (journal_load(&d->spool, id, false, &loaded, &e) < 0) {
-		/* Out of memory or descriptors says nothing about the records: it stays active for the next start. */
-		if (e.code == EBADMSG || e.code == ENOENT || e.code == EFBIG)
+		if (is_damage(e.code))
 			live_quarantine(d, id, e.text);
 		else
-			log_error("cannot load execution %s: %s; it waits for the next start", id, e.text);
+			load_later(d, id, &e);
 		return;
 	}
 	if (loaded.set_aside)
@@ -254,14 +272,7 @@ static void recover_one(struct daemon *d, const char *id, const struct seen *see
 		finish_ended(d, l);
 		return;
 	}
-	for (i = 0; i < l->plan->n && l->exec->count[PH_RUNNING] > 0; i++) {
-		if (l->exec->a[i].phase != PH_RUNNING)
-			continue;
-		if (l->exec->a[i].child)
-			subexec_start(d, l, i);
-		else if (!l->plan->actions[i].no_supervisor || (plan_child(l->plan, i) && !l->plan->actions[i].for_each))
-			recover_attempt(d, l, i);
-	}
+	recover_attempts(d, l);
 	mend_requests(d, l);
 	if (loaded.state_seq != l->seq) { /* it may wait for long: those who read its state must not wait as well */
 		l->state_old = true;
@@ -270,163 +281,128 @@ static void recover_one(struct daemon *d, const char *id, const struct seen *see
 	live_dirty(d, l);
 }
 
-static int recover_active(struct daemon *d, struct err *e)
+void recover_again(struct daemon *d)
 {
-	struct seen seen = {.seq = MAP_INIT, .keys = json_object()};
-	int fd = openat(d->spool.fd[SPOOL_ACTIVE], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	struct seen nothing = {.seq = MAP_INIT}; /* lines may stand in events/ twice then, and none is missing */
 	VEC(char *) ids = {0};
 	size_t k;
 
-	if (!handle) {
-		/* Nothing read is not nothing active: whoever served then would forget what runs. */
-		err_sys(e, errno, "cannot read active/");
-		if (fd >= 0)
-			close(fd);
-		json_decref(seen.keys);
-		return -1;
-	}
-	read_tail(d, &seen);
-	while ((entry = readdir(handle)))
-		if (uuid_is_v7(entry->d_name))
-			vec_push(&ids, xstrdup(entry->d_name));
-	closedir(handle);
+	if (d->unloaded.n == 0 || clock_mono() < d->unloaded_at)
+		return;
+	/* Soon at first, then less often. */
+	d->unloaded_at = clock_mono() + (d->unloaded_tries < 5 ? LOAD_FIRST_MS << d->unloaded_tries : LOAD_MOST_MS);
+	d->unloaded_tries++;
+	for (k = 0; k < d->unloaded.n; k++)
+		vec_push(&ids, d->unloaded.v[k]);
+	d->unloaded.n = 0;
+	d->recovering = d->reloading = true;
 	for (k = 0; k < ids.n; k++) {
-		if (!live_find(d, ids.v[k])) /* a claim that was just admitted again is live already */
-			recover_one(d, ids.v[k], &seen);
+		recover_one(d, ids.v[k], &nothing);
+		if (live_find(d, ids.v[k]))
+			log_info("execution %s is loaded", ids.v[k]);
 		free(ids.v[k]);
 	}
-	if (ids.n > 0)
-		log_info("recovered %zu active executions", ids.n);
+	d->recovering = d->reloading = false;
 	vec_free(&ids);
+}
+
+bool recover_waits(const struct daemon *d, const char *id)
+{
+	size_t k;
+
+	for (k = 0; k < d->unloaded.n; k++)
+		if (strcmp(d->unloaded.v[k], id) == 0)
+			return true;
+	return false;
+}
+
+/* The ids in active/.  Nothing read is not nothing active: whoever served then would forget what runs. */
+static int list_active(struct daemon *d, json_t *ids, struct err *e)
+{
+	DIR *handle = fs_dir_open(d->spool.fd[SPOOL_ACTIVE], ".", e);
+	const char *name;
+
+	while (handle && (name = fs_dir_next(handle, e)))
+		if (uuid_is_v7(name))
+			json_array_append_new(ids, json_string(name));
+	if (handle)
+		closedir(handle);
+	return e->code ? err_prefix(e, "cannot read active/") : 0;
+}
+
+static int recover_active(struct daemon *d, struct err *e)
+{
+	struct seen seen = {.seq = MAP_INIT, .keys = json_object()};
+	json_t *ids = json_array(), *id;
+	int r = list_active(d, ids, e);
+	size_t k;
+
+	if (r == 0)
+		read_tail(d, &seen);
+	json_array_foreach(ids, k, id)
+		if (r == 0 && !live_find(d, json_string_value(id))) /* a claim that was just admitted again is live already */
+			recover_one(d, json_string_value(id), &seen);
+	if (json_array_size(ids) > 0)
+		log_info("recovered %zu active executions", json_array_size(ids));
+	json_decref(ids);
 	map_free(&seen.seq);
 	json_decref(seen.keys);
-	return 0;
+	return r;
 }
 
-/* ---- a copy from elsewhere ---- */
+/* ---- requests ---- */
 
-static bool has_ended(struct daemon *d, const char *id)
+static int clear_request(void *daemon, int dir, const char *entry, struct err *e)
 {
-	char path[SPOOL_PATH_MAX], name[SPOOL_PATH_MAX], head[8192];
-	const char *seq;
-	struct err e;
-	ssize_t n;
-	int fd;
+	char name[SPOOL_PATH_MAX], *id, *action, *rest;
+	struct daemon *d = daemon;
+	struct live *l;
+	uint32_t i;
 
-	spool_execution_path(id, path);
-	snprintf(name, sizeof name, "%.80s/state.json", path);
-	fd = openat(d->spool.fd[SPOOL_ROOT], name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = pread(fd, head, sizeof head - 1, 0);
-	close(fd);
-	head[n > 0 ? n : 0] = '\0';
-	if (!strstr(head, "\n\"status\":\"completed\"") && !strstr(head, "\n\"status\":\"failed\"") &&
-	    !strstr(head, "\n\"status\":\"cancelled\""))
-		return false;
-	/* A copy takes the journal before state.json: the end may stand in the one and not in the other. */
-	seq = strstr(head, ",\"seq\":");
-	return seq && strtol(seq + 7, NULL, 10) <= journal_last(&d->spool, id, &e);
-}
-
-static void relink_day(struct daemon *d, const char *day)
-{
-	int fd = openat(d->spool.fd[SPOOL_EXECUTIONS], day, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	while (handle && (entry = readdir(handle))) {
-		char path[SPOOL_PATH_MAX], link[SPOOL_PATH_MAX];
-		AUTO_FREE char *target = NULL, *apart = NULL;
-
-		if (!uuid_is_v7(entry->d_name) || has_ended(d, entry->d_name))
-			continue;
-		apart = xasprintf("quarantine/%s.reason.json", entry->d_name);
-		if (fs_exists(d->spool.fd[SPOOL_ROOT], apart))
-			continue;
-		spool_execution_path(entry->d_name, path);
-		spool_active_path(entry->d_name, link);
-		target = xasprintf("../%s", path);
-		if (symlinkat(target, d->spool.fd[SPOOL_ROOT], link) < 0 && errno != EEXIST)
-			log_error("cannot link %s: %s", link, strerror(errno));
-	}
-	if (handle)
-		closedir(handle);
-}
-
-static void clear_results(struct daemon *d)
-{
-	int fd = openat(d->spool.fd[SPOOL_RESULTS], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	while (handle && (entry = readdir(handle)))
-		if (entry->d_name[0] != '.')
-			unlinkat(d->spool.fd[SPOOL_RESULTS], entry->d_name, 0);
-	if (handle)
-		closedir(handle);
-}
-
-static void rebuild_copy(struct daemon *d)
-{
-	int fd = openat(d->spool.fd[SPOOL_EXECUTIONS], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	log_warn("this spool is a copy of one from elsewhere: every execution is looked at, no process is signalled");
-	while (handle && (entry = readdir(handle)))
-		if (entry->d_name[0] != '.')
-			relink_day(d, entry->d_name);
-	if (handle)
-		closedir(handle);
-	clear_results(d);
+	if (!text_ends_with(entry, ".request.json") || strlen(entry) >= sizeof name)
+		return 0;
+	strcpy(name, entry);
+	if (!spool_split_name(name, &id, &action, &rest) || !action || recover_waits(d, id))
+		return 0;
+	l = live_find(d, id);
+	i = l ? plan_find(l->plan, action) : NO_ACTION;
+	if (i != NO_ACTION && exec_open_request(l->exec, i))
+		return 0;
+	if (unlinkat(dir, entry, 0) < 0 && err_is_passing(errno))
+		return err_sys(e, errno, "cannot remove confirm/%s", entry);
+	return 0; /* a directory of that name is nobody's request */
 }
 
 /* Requests that nobody waits for any more: answered just before a crash, or copied before they were. */
-static void clear_requests(struct daemon *d)
+static int clear_requests(struct daemon *d, struct err *e)
 {
-	int fd = openat(d->spool.fd[SPOOL_CONFIRM], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	if (fs_each(d->spool.fd[SPOOL_CONFIRM], ".", clear_request, d, e) < 0)
+		return err_prefix(e, "cannot clear old requests");
+	return 0;
+}
 
-	while (handle && (entry = readdir(handle))) {
-		char name[SPOOL_PATH_MAX], *id, *action, *rest;
-		struct live *l;
-		uint32_t i;
-
-		if (!text_ends_with(entry->d_name, ".request.json") || strlen(entry->d_name) >= sizeof name)
-			continue;
-		strcpy(name, entry->d_name);
-		if (!spool_split_name(name, &id, &action, &rest) || !action)
-			continue;
-		l = live_find(d, id);
-		i = l ? plan_find(l->plan, action) : NO_ACTION;
-		if (i == NO_ACTION || !exec_open_request(l->exec, i))
-			unlinkat(d->spool.fd[SPOOL_CONFIRM], entry->d_name, 0);
-	}
-	if (handle)
-		closedir(handle);
+static int take_over(struct daemon *d, struct flush_job *j, struct err *e)
+{
+	if (d->restored && restored_rebuild(d, e) < 0)
+		return -1;
+	if (intake_claims(d, j, e) < 0 || recover_active(d, e) < 0)
+		return -1;
+	return clear_requests(d, e);
 }
 
 int recover(struct daemon *d, struct err *e)
 {
 	struct flush_job *j = flush_job_new();
+	int r;
 
-	if (d->restored)
-		rebuild_copy(d);
-	intake_claims(d, j);
-	if (recover_active(d, e) < 0) {
-		free(j);
-		return -1;
-	}
-	clear_requests(d);
-	if (flush_job_is_empty(j))
+	d->recovering = true;
+	r = take_over(d, j, e);
+	d->recovering = false;
+	if (r < 0 || flush_job_is_empty(j))
 		free(j);
 	else
 		flush_submit(d, j);
-	return 0;
+	return r;
 }
 
 struct live *recover_finished(struct daemon *d, const char *id, struct err *e)

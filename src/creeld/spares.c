@@ -370,12 +370,13 @@ bool ready_started(struct daemon *d, struct live *l, uint32_t action)
 		d->ready_children.v[k] = d->ready_children.v[--d->ready_children.n];
 		breakers_started(d, l->exec, action, clock_wall());
 		spares_expect(d, l);
-		if (r.done || r.reaped) {
-			child_ended(d, l, action, r.attempt, r.reaped ? r.status : 0);
-			if (r.reaped)
-				supervisor_release(&r.supervisor);
-			else
-				spares_return(d, r.supervisor);
+		if (r.reaped) {
+			supervisor_release(&r.supervisor);
+			child_ended(d, l, action, r.attempt, r.status);
+			return true;
+		}
+		if (r.done) {
+			child_done(d, l, action, r.attempt, r.supervisor, false);
 			return true;
 		}
 		vec_push(&d->running, (struct running){.live = l, .action = action, .attempt = r.attempt, .pidfd = -1,

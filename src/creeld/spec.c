@@ -23,9 +23,9 @@ static void put(struct buf *b, const char *key, const char *value)
 	buf_putc(b, '\0');
 }
 
-static void put_number(struct buf *b, const char *key, long long value)
+static void put_number(struct buf *b, const char *key, unsigned long long value)
 {
-	buf_printf(b, "%s=%lld", key, value);
+	buf_printf(b, "%s=%llu", key, value);
 	buf_putc(b, '\0');
 }
 
@@ -64,6 +64,8 @@ static int put_env_object(struct buf *b, const struct daemon *d, const struct ex
 		put_env(b, name, buf_str(&value));
 	}
 	secrets_put(&used, b);
+	if (used.values.n == 0) /* what has a secret in its environment leaves no core either */
+		put_number(b, "core", d->soft_core);
 	secrets_free(&used);
 	return r;
 }
@@ -215,17 +217,18 @@ int spec_make(struct daemon *d, struct live *l, uint32_t i, struct buf *b, struc
 	put(b, "dir", dir);
 	put(b, "results", results);
 	put(b, "link", name);
-	put_number(b, "parent", getpid());
+	put_number(b, "parent", (unsigned)getpid());
 	if (boot_id()[0])
 		put(b, "boot", boot_id());
 	put(b, "execution", l->exec->id);
 	put(b, "action", pa->id);
 	put_number(b, "attempt", a->attempt);
 	put(b, "token", a->token);
-	put_number(b, "timeout_ms", time_limit(l, i));
-	put_number(b, "grace_ms", d->config.grace);
-	put_number(b, "stdout_cap", d->config.stdout_cap);
-	put_number(b, "stderr_cap", d->config.stderr_cap);
+	put_number(b, "timeout_ms", (unsigned long long)time_limit(l, i));
+	put_number(b, "grace_ms", (unsigned long long)d->config.grace);
+	put_number(b, "stdout_cap", (unsigned long long)d->config.stdout_cap);
+	put_number(b, "stderr_cap", (unsigned long long)d->config.stderr_cap);
+	put_number(b, "nofile", d->soft_nofile);
 	put_number(b, "no_new_privs", d->config.no_new_privs);
 	cwd = json_object_get(inputs, "cwd");
 	if (cwd)

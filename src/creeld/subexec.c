@@ -15,6 +15,7 @@
 #include "model/error.h"
 #include "store/journal.h"
 
+enum { BEGIN_AGAIN_MS = 200 };
 enum { BATCH = 128 }; /* children admitted in one turn: many of them must not keep the others waiting */
 
 static struct action_state *state_of(const struct sub *s)
@@ -111,6 +112,8 @@ msec subexec_deadline(const struct daemon *d)
 	for (k = 0; k < d->subs.n; k++) {
 		msec at = d->subs.v[k].child && !d->subs.v[k].told_to_end ? time_is_over_at(&d->subs.v[k]) : 0;
 
+		if (d->subs.v[k].again)
+			at = clock_wall() + d->subs.v[k].again - clock_mono();
 		if (at && (!first || at < first))
 			first = at;
 	}
@@ -212,13 +215,16 @@ static void admit_child(struct daemon *d, struct sub *s, json_t *inputs, msec no
 	const struct plan *p = s->parent->plan;
 	json_t *root = json_loads(plan_child(p, s->action), 0, NULL), *parent = parent_data(s);
 	const char *name = json_string_value(json_object_get(inputs, "plan"));
+	struct err e;
 	json_t *below = inputs_below(plan_child(p, s->action), json_object_get(inputs, "inputs"));
-	json_t *by = p->submitted_by ? json_incref(p->submitted_by) : person_of(getuid());
+	json_t *by = p->submitted_by ? json_incref(p->submitted_by) : person_of(getuid(), &e);
 	struct diags found = DIAGS_INIT;
 	struct admitted a = {.canonical = root};
 	struct buf text = BUF_INIT;
 	char *bytes;
 
+	if (!by) /* nobody's name decides anything here */
+		by = json_pack("{s:I}", "uid", (json_int_t)getuid());
 	if (json_object_size(below) > 0)
 		json_object_set(root, "inputs", below);
 	json_object_set(root, "submittedBy", by);
@@ -269,12 +275,26 @@ static bool can_be_reopened(const struct exec *c)
 	return next_where(c, 0, is_to_blame) != NO_ACTION || next_where(c, 0, was_kept_from_running) != NO_ACTION;
 }
 
+/* It cannot be told now what there is: looked at again. */
+static void begin_later(struct sub *s, const struct err *e)
+{
+	s->again = clock_mono() + BEGIN_AGAIN_MS;
+	if (!s->told)
+		log_warn("execution %s, which \"%s\" of %s runs, cannot be looked at: %s; trying again", id_of(s),
+			 s->parent->plan->actions[s->action].id, s->parent->exec->id, e->text);
+	s->told = true;
+}
+
 static void reopen(struct daemon *d, struct sub *s)
 {
 	struct err e = {0};
 	struct live *l = recover_finished(d, id_of(s), &e);
 	uint32_t i;
 
+	if (!l && err_is_passing(e.code)) {
+		begin_later(s, &e);
+		return;
+	}
 	if (!l) {
 		deliver_error(d, s, error_new(ERROR_STATE_INCONSISTENT, false, "its execution %s cannot be opened again: %s",
 					      id_of(s), e.text));
@@ -317,7 +337,8 @@ static bool goes_on(struct daemon *d, const struct exec *x, uint32_t action, con
 	if (l) /* a person opened it again in the meantime */
 		return same_inputs(x, action, inputs, l->plan);
 	if (journal_load(&d->spool, x->a[action].child, true, &loaded, &e) < 0)
-		return false;
+		/* What it did must not be done again because it cannot be read at the moment. */
+		return err_is_passing(e.code) && !x->a[action].inputs;
 	good = loaded.exec->outcome == OUTCOME_COMPLETED ? loaded.exec->by_hand : can_be_reopened(loaded.exec);
 	good = good && loaded.exec->outcome != OUTCOME_NONE && same_inputs(x, action, inputs, loaded.plan);
 	loaded_free(&loaded);
@@ -362,8 +383,19 @@ static void begin_again(struct daemon *d, struct sub *s)
 	struct loaded loaded;
 	struct err e = {0};
 	json_t *error;
+	int r;
 
-	if (journal_load(&d->spool, id_of(s), true, &loaded, &e) < 0) {
+	if (recover_waits(d, id_of(s))) {
+		err_set(&e, EAGAIN, "it is not loaded yet");
+		begin_later(s, &e);
+		return;
+	}
+	r = journal_load(&d->spool, id_of(s), true, &loaded, &e);
+	if (r < 0 && err_is_passing(e.code)) {
+		begin_later(s, &e);
+		return;
+	}
+	if (r < 0) {
 		error = error_new(ERROR_STATE_INCONSISTENT, false, "its execution %s cannot be read: %s", id_of(s), e.text);
 		error_set_code(error, "child:lost");
 		error_set_context(error, "execution", id_of(s));
@@ -383,18 +415,24 @@ static void begin_again(struct daemon *d, struct sub *s)
 static bool begin(struct daemon *d, struct sub *s, msec now, struct flush_job *j)
 {
 	char path[SPOOL_PATH_MAX];
+	struct err e;
+	int there;
 
 	if (!is_current(s))
 		return false;
+	s->again = 0;
 	spool_execution_path(id_of(s), path);
 	s->child = live_find(d, id_of(s));
-	if (!s->child && fs_exists(d->spool.fd[SPOOL_ROOT], path))
-		begin_again(d, s);
-	else if (!s->child)
-		begin_new(d, s, now, j);
-	else
+	there = s->child ? 1 : fs_there(d->spool.fd[SPOOL_ROOT], path, &e);
+	if (s->child)
 		follow(d, s);
-	return s->child != NULL;
+	else if (there < 0)
+		begin_later(s, &e);
+	else if (there > 0)
+		begin_again(d, s);
+	else
+		begin_new(d, s, now, j);
+	return s->child || s->again;
 }
 
 void subexec_start(struct daemon *d, struct live *parent, uint32_t action)
@@ -427,6 +465,9 @@ void subexec_turn(struct daemon *d, msec now, struct flush_job *j)
 			end_late(d, &s, now);
 		} else if (s.parent->exec->paused && !exec_stopping(s.parent->exec)) {
 			k++; /* until it is resumed */
+			continue;
+		} else if (s.again > clock_mono()) {
+			k++;
 			continue;
 		} else if (begun++ == BATCH) {
 			live_dirty(d, s.parent);

@@ -208,7 +208,7 @@ void admit_root(struct judge *j, json_t *root, struct admitted *out, struct diag
 		check_whole(j, root, form, out, errors);
 }
 
-bool admit_plan_in(const struct plan_catalog *catalog, const char *name, const char *text, size_t n, json_t *by,
+bool admit_plan_in(struct plan_catalog *catalog, const char *name, const char *text, size_t n, json_t *by,
 		   msec now, struct admitted *out, struct diags *errors)
 {
 	char none[] = "";

@@ -22,10 +22,12 @@ enum { PLAN_DEPTH_MAX = 8 }; /* of plans that run one another */
 /* Where plan.run finds plans by name; store/catalog_plans.h has the one of a spool. */
 struct plan_catalog {
 	/* 1: *text has it, and *file, owned by the caller, says where it stands; 0: there is none; -1: *e. */
-	int (*read)(void *ctx, const char *name, struct buf *text, char **file, struct err *e);
+	int (*read)(struct plan_catalog *c, const char *name, struct buf *text, char **file, struct err *e);
 	/* The names there are: a new array of text. */
 	json_t *(*names)(void *ctx);
 	void *ctx;
+	struct err trouble; /* set by read: a plan could not be read for a reason that is not the plan's; what admission
+			     * found then proves nothing */
 };
 
 /* Could a plan of the catalog have this name ([A-Za-z0-9_][A-Za-z0-9_.-]{0,63})? */
@@ -41,7 +43,7 @@ struct admitted {
 bool admit_plan(const char *name, const char *text, size_t n, json_t *by, msec now, struct admitted *out,
 		struct diags *errors);
 /* The same with a catalog; without one, plans that are named are not looked at. */
-bool admit_plan_in(const struct plan_catalog *catalog, const char *name, const char *text, size_t n, json_t *by,
+bool admit_plan_in(struct plan_catalog *catalog, const char *name, const char *text, size_t n, json_t *by,
 		   msec now, struct admitted *out, struct diags *errors);
 void admitted_free(struct admitted *a);
 

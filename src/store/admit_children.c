@@ -195,7 +195,7 @@ static void named(struct judge *above, const char *name, json_t *action, const c
 	}
 	if (!above->catalog || runs_itself(above, name, at, errors))
 		return;
-	r = above->catalog->read(above->catalog->ctx, name, &text, &file, &e);
+	r = above->catalog->read(above->catalog, name, &text, &file, &e);
 	if (r == 0)
 		unknown(above, name, at, errors);
 	else if (r < 0)

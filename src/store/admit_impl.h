@@ -9,7 +9,7 @@
 
 /* A plan that is judged, and the plans that it stands in. */
 struct judge {
-	const struct plan_catalog *catalog; /* or NULL */
+	struct plan_catalog *catalog; /* or NULL */
 	json_t *by;
 	msec now;
 	const struct source *source; /* the text that it stands in */

@@ -64,24 +64,31 @@ static void publish_output(int dir, const char *action, uint32_t attempt, struct
 	json_object_set_new(out->more, "outputLocation", attempt_location(path, bytes, strlen(bytes)));
 }
 
-static void read_output(int dir, const char *action, uint32_t attempt, struct attempt_report *out)
+/* -1 and *trouble: it cannot be read now. */
+static int read_output(int dir, const char *action, uint32_t attempt, struct attempt_report *out, struct err *trouble)
 {
 	AUTO_BUF struct buf bytes = BUF_INIT;
 	struct err e = {0};
 	struct stat st;
+	enum fs_drop taken = fs_read_dropped(dir, "output", OUTPUT_MAX, &bytes, &st, &e);
 
-	if (fs_read_dropped(dir, "output", OUTPUT_MAX, &bytes, &st, &e) != FS_DROP_OK) {
+	if (taken == FS_DROP_FAILED && err_is_passing(e.code)) {
+		*trouble = e;
+		return -1;
+	}
+	if (taken != FS_DROP_OK) {
 		if (!e.text[0])
 			err_set(&e, EFBIG, "$CREEL_OUTPUT is no regular file of at most %d bytes", OUTPUT_MAX);
 		if (!out->error)
 			out->error = output_error(e.text);
-		return;
+		return 0;
 	}
 	out->output = output_parse(buf_str(&bytes), bytes.len, &e);
 	if (!out->output && !out->error)
 		out->error = output_error(e.text);
 	if (out->output && json_object_size(out->output) > 0)
 		publish_output(dir, action, attempt, out, &e);
+	return 0;
 }
 
 /* What the action says its error is (schema error-detail): only what fits is taken over. */
@@ -112,17 +119,23 @@ static json_t *own_error(const char *bytes, size_t n)
 	return error;
 }
 
-static void read_error(int dir, struct attempt_report *out)
+static int read_error(int dir, struct attempt_report *out, struct err *trouble)
 {
 	AUTO_BUF struct buf bytes = BUF_INIT;
 	struct err e = {0};
 	struct stat st;
+	enum fs_drop taken = fs_read_dropped(dir, "error", ERROR_MAX, &bytes, &st, &e);
 
-	if (fs_read_dropped(dir, "error", ERROR_MAX, &bytes, &st, &e) == FS_DROP_OK)
+	if (taken == FS_DROP_FAILED && err_is_passing(e.code)) {
+		*trouble = e;
+		return -1;
+	}
+	if (taken == FS_DROP_OK)
 		out->error = own_error(buf_str(&bytes), bytes.len);
 	if (!out->error)
 		json_object_set_new(out->more, "errorProblem",
 				    json_string("$CREEL_ERROR is not an error detail: category and message are needed"));
+	return 0;
 }
 
 /* The end of what it wrote to stderr says most often why it failed. */
@@ -209,17 +222,18 @@ static void add_stderr(int dir, struct attempt_report *out)
 		json_object_set_new(out->more, "stderrTail", value);
 }
 
-static void fill(int dir, const json_t *root, const char *action, uint32_t attempt, struct attempt_report *out)
+static int fill(int dir, const json_t *root, const char *action, uint32_t attempt, struct attempt_report *out,
+		struct err *trouble)
 {
 	bool success = out->result.outcome == ATTEMPT_EXITED && out->result.status == 0;
 	char empty[SPOOL_PATH_MAX] = "empty.json";
 
 	out->more = json_object();
 	copy_facts(root, out->more);
-	if (!success && json_is_true(json_object_get(root, "error")))
-		read_error(dir, out);
-	if (json_object_get(root, "output"))
-		read_output(dir, action, attempt, out);
+	if (!success && json_is_true(json_object_get(root, "error")) && read_error(dir, out, trouble) < 0)
+		return -1;
+	if (json_object_get(root, "output") && read_output(dir, action, attempt, out, trouble) < 0)
+		return -1;
 	if (success && !out->error && !json_object_get(out->more, "outputLocation"))
 		json_object_set_new(out->more, "outputLocation", attempt_location(empty, "{}", 2));
 	if ((!success || out->error) && json_object_get(root, "stderr"))
@@ -228,12 +242,7 @@ static void fill(int dir, const json_t *root, const char *action, uint32_t attem
 	out->result.error = out->error;
 	out->result.output = out->output;
 	out->result.more = out->more;
-}
-
-/* Says nothing about the attempt: it can be told when there is room again. */
-static bool is_shortage(int code)
-{
-	return code == EMFILE || code == ENFILE || code == ENOMEM || code == ENOSPC || code == EDQUOT;
+	return 0;
 }
 
 enum attempt_read attempt_read(const struct spool *s, const char *id, const char *action, uint32_t attempt,
@@ -244,22 +253,22 @@ enum attempt_read attempt_read(const struct spool *s, const char *id, const char
 	enum fs_drop taken;
 	struct stat st;
 	json_t *root;
-	int dir;
+	int dir, r;
 
 	*out = (struct attempt_report){0};
 	spool_attempt_path(id, action, attempt, path);
 	dir = fs_open_dir(s->fd[SPOOL_ROOT], path, e);
 	if (dir < 0)
-		return is_shortage(e->code) ? ATTEMPT_READ_LATER : ATTEMPT_READ_NONE;
+		return err_is_passing(e->code) ? ATTEMPT_READ_LATER : ATTEMPT_READ_NONE;
 	/* An adopted supervisor links its result into results/: two links are as good as one here. */
 	taken = fs_read_dropped(dir, "result.json", RESULT_MAX, &bytes, &st, e);
-	if (taken == FS_DROP_LINKS && fs_read(dir, "result.json", RESULT_MAX, &bytes, e) == 0)
-		taken = FS_DROP_OK;
+	if (taken == FS_DROP_LINKS)
+		taken = fs_read(dir, "result.json", RESULT_MAX, &bytes, e) == 0 ? FS_DROP_OK : FS_DROP_FAILED;
 	if (taken != FS_DROP_OK) {
 		close(dir);
 		if (taken == FS_DROP_GONE)
 			return ATTEMPT_READ_NONE;
-		if (taken == FS_DROP_FAILED && is_shortage(e->code))
+		if (taken == FS_DROP_FAILED && err_is_passing(e->code))
 			return ATTEMPT_READ_LATER;
 		if (!e->text[0])
 			err_set(e, EBADMSG, "result.json is no regular file of at most %d bytes", RESULT_MAX);
@@ -274,10 +283,12 @@ enum attempt_read attempt_read(const struct spool *s, const char *id, const char
 		attempt_report_free(out);
 		return ATTEMPT_READ_BAD;
 	}
-	fill(dir, root, action, attempt, out);
+	r = fill(dir, root, action, attempt, out, e);
 	json_decref(root);
 	close(dir);
-	return ATTEMPT_READ_OK;
+	if (r < 0)
+		attempt_report_free(out);
+	return r < 0 ? ATTEMPT_READ_LATER : ATTEMPT_READ_OK;
 }
 
 void attempt_report_free(struct attempt_report *r)
@@ -291,50 +302,86 @@ void attempt_report_free(struct attempt_report *r)
 
 /* ---- the lock ---- */
 
-static void parse_process(const char *line, struct attempt_process *p)
+/* Whoever runs as we do may have written it: what cannot be, or is our own session, is nobody to be ended.  In a copy
+ * of the spool the file is another one than the line says, and the pid is somebody else's. */
+static void parse_process(const char *line, const struct stat *lock, struct attempt_process *p)
 {
+	unsigned long long dev, ino;
 	int pid, sid;
 
-	p->known = sscanf(line, "pid=%d sid=%d start=%llu boot=%39s", &pid, &sid, &p->start, p->boot) == 4 && pid > 0;
+	p->known = sscanf(line, "pid=%d sid=%d start=%llu boot=%39s dev=%llu ino=%llu", &pid, &sid, &p->start, p->boot, &dev,
+			  &ino) == 6 && pid > 1 && sid == pid && sid != getsid(0) &&
+		   dev == (unsigned long long)lock->st_dev && ino == (unsigned long long)lock->st_ino;
 	if (p->known) {
 		p->pid = pid;
 		p->sid = sid;
 	}
 }
 
-static enum attempt_lock examine(int dir, struct attempt_process *p, struct err *e)
+/* *n: the length of what it says. */
+static int read_process(int fd, struct attempt_process *p, ssize_t *n, struct err *e)
 {
 	char line[256] = "";
-	ssize_t n;
-	int fd, made;
+	struct stat st;
 
-	if (fs_exists(dir, "result.json"))
-		return ATTEMPT_LOCK_RESULT;
-	fd = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	*n = pread(fd, line, sizeof line - 1, 0);
+	if (*n < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, errno, "cannot read lock");
+	if (*n > 0)
+		parse_process(line, &st, p);
+	return 0;
+}
+
+/* The lock is ours: nobody can publish now, and with `void` nobody will start. */
+static enum attempt_lock examine_free(int dir, int fd, struct attempt_process *p, struct err *e)
+{
+	int there, made;
+	ssize_t n;
+
+	/* Look again at what may have come before we had it. */
+	there = fs_there(dir, "result.json", e);
+	if (there != 0)
+		return there > 0 ? ATTEMPT_LOCK_RESULT : ATTEMPT_LOCK_HELD;
+	made = openat(dir, "void", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+	if (made < 0)
+		err_sys(e, errno, "cannot make void");
+	else
+		close(made);
+	if (made < 0 && err_is_passing(e->code))
+		return ATTEMPT_LOCK_HELD;
+	if (read_process(fd, p, &n, e) < 0)
+		return err_is_passing(e->code) ? ATTEMPT_LOCK_HELD : ATTEMPT_LOCK_LOST;
+	return n == 0 ? ATTEMPT_LOCK_UNUSED : ATTEMPT_LOCK_LOST;
+}
+
+static enum attempt_lock examine(int dir, struct attempt_process *p, struct err *e)
+{
+	int fd, there = fs_there(dir, "result.json", e);
+	enum attempt_lock r = ATTEMPT_LOCK_HELD;
+	ssize_t n;
+
+	if (there != 0)
+		return there > 0 ? ATTEMPT_LOCK_RESULT : ATTEMPT_LOCK_HELD;
+	fd = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
 	if (fd < 0) {
 		err_sys(e, errno, "cannot open lock");
-		return is_shortage(e->code) ? ATTEMPT_LOCK_HELD : ATTEMPT_LOCK_LOST;
+		return err_is_passing(e->code) ? ATTEMPT_LOCK_HELD : ATTEMPT_LOCK_LOST;
 	}
-	n = pread(fd, line, sizeof line - 1, 0);
-	if (n > 0)
-		parse_process(line, p);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		close(fd);
-		return ATTEMPT_LOCK_HELD;
-	}
-	/* The lock is ours: nobody can publish now.  Look again at what may have come before we had it. */
-	if (fs_exists(dir, "result.json")) {
-		close(fd);
-		return ATTEMPT_LOCK_RESULT;
-	}
-	made = openat(dir, "void", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (made >= 0)
-		close(made);
-	n = pread(fd, line, sizeof line - 1, 0);
-	if (n > 0)
-		parse_process(line, p);
+	if (read_process(fd, p, &n, e) < 0) /* what somebody put in its place is no lock, and holds nobody off */
+		r = err_is_passing(e->code) ? ATTEMPT_LOCK_HELD : ATTEMPT_LOCK_LOST;
+	else if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		r = examine_free(dir, fd, p, e);
+	else if (errno != EWOULDBLOCK)
+		err_sys(e, errno, "cannot lock the attempt");
 	close(fd);
-	return n == 0 ? ATTEMPT_LOCK_UNUSED : ATTEMPT_LOCK_LOST;
+	return r;
+}
+
+static int open_attempt(const struct spool *s, const char *path, struct err *e)
+{
+	if (fs_mkdir_all(s->fd[SPOOL_ROOT], path, 0755, e) < 0)
+		return -1;
+	return fs_open_dir(s->fd[SPOOL_ROOT], path, e);
 }
 
 enum attempt_lock attempt_examine(const struct spool *s, const char *id, const char *action, uint32_t attempt,
@@ -347,11 +394,9 @@ enum attempt_lock attempt_examine(const struct spool *s, const char *id, const c
 	*p = (struct attempt_process){0};
 	*e = (struct err){0};
 	spool_attempt_path(id, action, attempt, path);
-	if (fs_mkdir_all(s->fd[SPOOL_ROOT], path, 0755, e) < 0)
-		return is_shortage(e->code) ? ATTEMPT_LOCK_HELD : ATTEMPT_LOCK_LOST;
-	dir = fs_open_dir(s->fd[SPOOL_ROOT], path, e);
+	dir = open_attempt(s, path, e);
 	if (dir < 0)
-		return is_shortage(e->code) ? ATTEMPT_LOCK_HELD : ATTEMPT_LOCK_LOST;
+		return err_is_passing(e->code) ? ATTEMPT_LOCK_HELD : ATTEMPT_LOCK_LOST;
 	r = examine(dir, p, e);
 	close(dir);
 	return r;

@@ -26,13 +26,13 @@ enum attempt_read { ATTEMPT_READ_OK, ATTEMPT_READ_NONE, ATTEMPT_READ_BAD, ATTEMP
 
 /* Read result.json, the outputs and the error of an attempt.  With outputs, output.json is published beside them.
  * NONE: there is no result.  BAD: there is one that cannot be this attempt's, and *e says why.  LATER: for want of
- * descriptors, memory or room it cannot be told now. */
+ * descriptors, memory or room, or because the device fails, it cannot be told now. */
 enum attempt_read attempt_read(const struct spool *s, const char *id, const char *action, uint32_t attempt,
 			       const char *token, struct attempt_report *out, struct err *e);
 void attempt_report_free(struct attempt_report *r);
 
 enum attempt_lock {
-	ATTEMPT_LOCK_HELD,     /* its supervisor lives, or for want of descriptors or room it cannot be told now */
+	ATTEMPT_LOCK_HELD,     /* its supervisor lives; or, with e->code, it cannot be told now */
 	ATTEMPT_LOCK_RESULT,   /* it has a result */
 	ATTEMPT_LOCK_UNUSED,   /* the action never started, and now never will: the attempt is void */
 	ATTEMPT_LOCK_LOST      /* the action started and nobody saw its end; now void */

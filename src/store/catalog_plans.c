@@ -29,9 +29,9 @@ static int no_plan(enum fs_drop why, const char *file, struct err *e)
 	}
 }
 
-static int read_plan(void *spool, const char *name, struct buf *text, char **file, struct err *e)
+static int read_plan(struct plan_catalog *c, const char *name, struct buf *text, char **file, struct err *e)
 {
-	const struct spool *s = spool;
+	const struct spool *s = c->ctx;
 	enum fs_drop taken;
 	struct stat st;
 	size_t k;
@@ -45,6 +45,8 @@ static int read_plan(void *spool, const char *name, struct buf *text, char **fil
 		if (taken == FS_DROP_GONE)
 			continue;
 		*file = xasprintf("catalog/%s", path);
+		if (taken == FS_DROP_FAILED && err_is_passing(e->code))
+			c->trouble = *e;
 		return taken == FS_DROP_OK ? 1 : no_plan(taken, *file, e);
 	}
 	return 0;
@@ -53,22 +55,21 @@ static int read_plan(void *spool, const char *name, struct buf *text, char **fil
 static json_t *list_plans(void *spool)
 {
 	const struct spool *s = spool;
-	int fd = fs_open_dir(s->fd[SPOOL_CATALOG], "plans", NULL);
-	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
 	json_t *names = json_array();
-	struct dirent *entry;
+	const char *entry;
+	struct err e;
+	DIR *handle = fs_dir_open(s->fd[SPOOL_CATALOG], "plans", &e);
 	size_t k;
 
-	if (!handle && fd >= 0)
-		close(fd);
-	while (handle && (entry = readdir(handle)) && json_array_size(names) < NAMES_MAX)
+	/* For suggestions only: a list that breaks off makes a poorer one. */
+	while (handle && json_array_size(names) < NAMES_MAX && (entry = fs_dir_next(handle, &e)))
 		for (k = 0; k < ENDINGS; k++) {
-			size_t n = strlen(entry->d_name), tail = strlen(endings[k]);
+			size_t n = strlen(entry), tail = strlen(endings[k]);
 			AUTO_FREE char *name = NULL;
 
-			if (n <= tail || strcmp(entry->d_name + n - tail, endings[k]) != 0)
+			if (n <= tail || strcmp(entry + n - tail, endings[k]) != 0)
 				continue;
-			name = xstrndup(entry->d_name, n - tail);
+			name = xstrndup(entry, n - tail);
 			if (plan_name_is(name))
 				json_array_append_new(names, json_string(name));
 		}

@@ -1,7 +1,6 @@
 #include "store/journal.h"
 
 #include <errno.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "base/mem.h"
 #include "codec/commit.h"
 #include "codec/plan_load.h"
+#include "store/effects.h"
 
 enum { PLAN_MAX = 256 * 1024 * 1024, STATE_MAX = 512 * 1024 * 1024 };
 
@@ -47,27 +47,23 @@ static struct plan *load_plan(int dir, char digest[SHA256_TAGGED], struct err *e
 /* The number of the last commit file; 0 if there is none.  Numbers are dense, so a gap shows as a missing file. */
 static int last_commit(int dir, uint32_t *last, struct err *e)
 {
-	int fd = fs_open_dir(dir, "journal", e);
-	struct dirent *d;
-	DIR *handle;
+	DIR *handle = fs_dir_open(dir, "journal", e);
+	struct err end;
+	const char *name;
 
-	if (fd < 0)
+	if (!handle)
 		return -1;
-	handle = fdopendir(fd);
-	if (!handle) {
-		close(fd);
-		return err_sys(e, ENOMEM, "cannot read journal");
-	}
 	*last = 0;
-	while ((d = readdir(handle))) {
+	while ((name = fs_dir_next(handle, &end))) {
 		char tail[8] = "";
 		unsigned seq;
 
-		if (sscanf(d->d_name, "%8u%7s", &seq, tail) == 2 && strcmp(tail, ".json") == 0 && seq > *last)
+		if (sscanf(name, "%8u%7s", &seq, tail) == 2 && strcmp(tail, ".json") == 0 && seq > *last)
 			*last = seq;
 	}
 	closedir(handle);
-	return 0;
+	/* A list that breaks off must not pass for a shorter history: it would be written on from there. */
+	return end.code ? err_set(e, end.code, "journal: %s", end.text) : 0;
 }
 
 static int read_commit(int dir, uint32_t seq, struct buf *bytes, struct err *e)
@@ -115,92 +111,29 @@ static int take_commit(struct loaded *l, uint32_t seq, const struct buf *bytes, 
 }
 
 /* state.json's own seq and eventsSeq; zeros if there is no whole one. */
-static void read_state_marks(int dir, uint32_t *seq, uint32_t *events_seq)
+static int read_state_marks(int dir, uint32_t *seq, uint32_t *events_seq, struct err *e)
 {
 	char head[4096];
 	const char *at;
 	ssize_t n;
-	int fd = openat(dir, "state.json", O_RDONLY | O_CLOEXEC);
+	int fd = openat(dir, "state.json", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	*seq = *events_seq = 0;
 	if (fd < 0)
-		return;
+		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot open state.json");
 	n = pread(fd, head, sizeof head - 1, 0);
+	if (n < 0)
+		err_sys(e, errno, "cannot read state.json");
 	close(fd);
 	if (n <= 0)
-		return;
+		return (int)n;
 	head[n] = '\0';
 	/* They stand in the first line that state_encode writes. */
 	if ((at = strstr(head, ",\"seq\":")))
 		*seq = (uint32_t)strtoul(at + 7, NULL, 10);
 	if ((at = strstr(head, ",\"eventsSeq\":")))
 		*events_seq = (uint32_t)strtoul(at + 13, NULL, 10);
-}
-
-/* ---- did a commit that cannot be read take effect? ---- */
-
-/* A line of events/ that can only come from it.  Only the last days can hold one. */
-static bool events_tell(const struct spool *s, const char *id, uint32_t seq)
-{
-	enum { DAYS = 3, MOST = 256 * 1024 * 1024 };
-	AUTO_FREE char *needle = xasprintf("\"execution\":\"%s\",\"seq\":%u,", id, seq);
-	int back;
-
-	for (back = 0; back < DAYS; back++) {
-		AUTO_BUF struct buf bytes = BUF_INIT;
-		char when[CLOCK_TEXT];
-		AUTO_FREE char *name = NULL;
-
-		clock_format(clock_wall() - back * (msec)86400000, when);
-		name = xasprintf("%.10s.jsonl", when);
-		if (fs_exists(s->fd[SPOOL_EVENTS], name) && fs_read(s->fd[SPOOL_EVENTS], name, MOST, &bytes, NULL) == 0 &&
-		    memmem(bytes.p, bytes.len, needle, strlen(needle)))
-			return true;
-	}
-	return false;
-}
-
-/* Did attempt n of the action start?  A supervisor that was made ready and never told to go leaves a directory with an
- * empty lock. */
-static bool attempt_tells(int dir, const char *action, uint32_t n)
-{
-	char path[SPOOL_PATH_MAX];
-	struct stat st;
-
-	spool_attempt_file(action, n, "lock", path);
-	if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ? errno != ENOENT : st.st_size > 0)
-		return true;
-	spool_attempt_file(action, n, "result.json", path);
-	return fs_exists(dir, path);
-}
-
-/* An attempt or a request of action i that the journal before it does not know. */
-static bool action_tells(const struct spool *s, int dir, const struct loaded *l, uint32_t i)
-{
-	const struct action_state *a = &l->exec->a[i];
-	const char *id = l->plan->actions[i].id;
-	char path[SPOOL_PATH_MAX];
-	bool waits = a->phase == PH_CONFIRM || a->phase == PH_ASKING;
-
-	if (attempt_tells(dir, id, a->attempt + 1))
-		return true;
-	spool_request_path(l->exec->id, id, path);
-	return !waits && fs_exists(s->fd[SPOOL_ROOT], path);
-}
-
-/* Does anything show that the commit after l took effect?  What, or NULL. */
-static const char *sign_of_effect(const struct spool *s, int dir, const struct loaded *l, uint32_t state_seq)
-{
-	uint32_t i;
-
-	if (state_seq > l->seq)
-		return "state.json reflects it";
-	if (events_tell(s, l->exec->id, l->seq + 1))
-		return "events/ tells of it";
-	for (i = 0; i < l->plan->n; i++)
-		if (action_tells(s, dir, l, i))
-			return "there are traces of what it announced";
-	return NULL;
+	return 0;
 }
 
 static int set_aside(int dir, uint32_t seq, struct err *e)
@@ -214,18 +147,34 @@ static int set_aside(int dir, uint32_t seq, struct err *e)
 	return fs_sync_dir(dir, "journal", e);
 }
 
+/* The last commit could not be taken, and *e says why: it is set aside if nothing came of it. */
+static int give_up_last(const struct spool *s, int dir, bool read_only, struct loaded *l, struct err *e)
+{
+	struct err why = *e;
+	const char *sign;
+	int r = effects_seen(s, dir, l, &sign, e);
+
+	if (r < 0)
+		return err_prefix(e, "it cannot be told whether the last commit, which is damaged, took effect");
+	*e = why;
+	if (r > 0)
+		return err_prefix(e, "the last commit took effect (%s) and cannot be read", sign);
+	if (read_only || set_aside(dir, l->seq + 1, e) < 0)
+		return -1;
+	l->set_aside = true;
+	return 0;
+}
+
 static int load_commits(const struct spool *s, int dir, bool read_only, struct loaded *l, struct err *e)
 {
 	AUTO_BUF struct buf bytes = BUF_INIT;
 	uint32_t last, seq;
-	const char *sign;
 	bool whole;
 
-	if (last_commit(dir, &last, e) < 0)
+	if (last_commit(dir, &last, e) < 0 || read_state_marks(dir, &l->state_seq, &l->events_seq, e) < 0)
 		return -1;
 	if (last == 0)
 		return err_set(e, EBADMSG, "its journal is empty");
-	read_state_marks(dir, &l->state_seq, &l->events_seq);
 	for (seq = 1; seq <= last; seq++) {
 		if (read_commit(dir, seq, &bytes, e) < 0)
 			return -1;
@@ -234,15 +183,7 @@ static int load_commits(const struct spool *s, int dir, bool read_only, struct l
 		/* Only a last commit that does not even parse may be torn; a whole one that contradicts is not. */
 		if (seq != last || seq == 1 || whole)
 			return -1;
-		sign = sign_of_effect(s, dir, l, l->state_seq);
-		if (sign)
-			return err_prefix(e, "the last commit took effect (%s) and cannot be read", sign);
-		if (read_only)
-			return -1;
-		if (set_aside(dir, seq, e) < 0)
-			return -1;
-		l->set_aside = true;
-		return 0;
+		return give_up_last(s, dir, read_only, l, e);
 	}
 	return 0;
 }

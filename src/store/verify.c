@@ -1,6 +1,5 @@
 #include "store/verify.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@ struct verifier {
 	verify_visit visit;
 	void *ctx;
 	struct verify_counts *counts;
+	struct err unable; /* the first thing that could not be looked at */
 };
 
 static void report(struct verifier *v, bool damage, const char *path, const char *what, const char *todo)
@@ -33,30 +33,59 @@ static void report(struct verifier *v, bool damage, const char *path, const char
 	v->visit(v->ctx, &f);
 }
 
-static DIR *open_below(const struct spool *s, const char *path)
+/* What cannot be read is neither right nor damaged: the rest is looked at, and then that is said. */
+static void note_unable(struct verifier *v, const char *where, const struct err *e)
 {
-	int fd = openat(s->fd[SPOOL_ROOT], path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
+	if (v->unable.code)
+		return;
+	v->unable = *e;
+	err_prefix(&v->unable, "%s", where);
+}
 
-	if (!handle && fd >= 0)
-		close(fd);
-	return handle;
+/* true if it is there, or cannot be told. */
+static bool is_there(struct verifier *v, const char *path)
+{
+	struct err e;
+	int there = fs_there(v->s->fd[SPOOL_ROOT], path, &e);
+
+	if (there < 0)
+		note_unable(v, path, &e);
+	return there != 0;
+}
+
+typedef void (*visit_entry)(struct verifier *v, const char *dir, const char *name);
+
+static void each_below(struct verifier *v, const char *dir, visit_entry visit)
+{
+	struct err e;
+	DIR *handle = fs_dir_open(v->s->fd[SPOOL_ROOT], dir, &e);
+	const char *name;
+
+	while (handle && (name = fs_dir_next(handle, &e)))
+		if (name[0] != '.')
+			visit(v, dir, name);
+	if (handle)
+		closedir(handle);
+	if (e.code)
+		note_unable(v, dir, &e);
 }
 
 /* ---- one execution ---- */
 
-/* The seq that state.json claims; 0 if there is none yet; -1 if it is no whole JSON. */
-static long long state_seq(const struct spool *s, const char *dir, char *status, size_t size)
+/* The seq that state.json claims; 0 if there is none yet, or it cannot be read; -1 if it is no whole JSON. */
+static long long state_seq(struct verifier *v, const char *dir, char *status, size_t size)
 {
 	AUTO_FREE char *path = xasprintf("%s/state.json", dir);
 	AUTO_BUF struct buf text = BUF_INIT;
+	struct err e;
 	json_t *root;
 	long long seq;
 
-	if (!fs_exists(s->fd[SPOOL_ROOT], path))
+	if (fs_read(v->s->fd[SPOOL_ROOT], path, 512u << 20, &text, &e) < 0) {
+		if (e.code != ENOENT)
+			note_unable(v, path, &e);
 		return 0;
-	if (fs_read(s->fd[SPOOL_ROOT], path, 512u << 20, &text, NULL) < 0)
-		return -1;
+	}
 	root = json_loadb(text.p, text.len, 0, NULL);
 	seq = json_is_integer(json_object_get(root, "seq")) ? json_integer_value(json_object_get(root, "seq")) : -1;
 	snprintf(status, size, "%s", json_string_value(json_object_get(root, "status"))
@@ -69,7 +98,7 @@ static void check_state(struct verifier *v, const struct loaded *l, const char *
 {
 	AUTO_FREE char *path = xasprintf("%s/state.json", dir);
 	char status[40] = "";
-	long long seq = state_seq(v->s, dir, status, sizeof status);
+	long long seq = state_seq(v, dir, status, sizeof status);
 
 	if (seq < 0)
 		report(v, true, path, "it is not whole", "creel rebuild makes it anew from the journal");
@@ -86,7 +115,7 @@ static void check_active(struct verifier *v, const struct loaded *l)
 	bool over = l->exec->outcome != OUTCOME_NONE, active;
 
 	spool_active_path(l->exec->id, link);
-	active = fs_exists(v->s->fd[SPOOL_ROOT], link);
+	active = is_there(v, link);
 	if (active && over)
 		report(v, false, link, "the execution has ended and is still linked as active",
 		       "the daemon removes the link at its next start");
@@ -106,7 +135,7 @@ static void check_attempts(struct verifier *v, const struct loaded *l, const cha
 
 		spool_attempt_file(l->plan->actions[i].id, l->exec->a[i].attempt + 1, NULL, file);
 		path = xasprintf("%s/%s", dir, file);
-		if (fs_exists(v->s->fd[SPOOL_ROOT], path))
+		if (is_there(v, path))
 			report(v, true, path, "it is an attempt that the journal does not know",
 			       "the journal was cut, or somebody made this directory");
 	}
@@ -124,6 +153,10 @@ static void verify_execution(struct verifier *v, const char *id)
 		AUTO_FREE char *apart = xasprintf("quarantine/%s.reason.json", id);
 		bool known = fs_exists(v->s->fd[SPOOL_ROOT], apart);
 
+		if (err_is_passing(e.code) || e.code == EACCES || e.code == EPERM) {
+			note_unable(v, dir, &e);
+			return;
+		}
 		report(v, true, dir, e.text, known ? "it is in quarantine already" : "restore it from a copy");
 		return;
 	}
@@ -138,121 +171,104 @@ static void verify_execution(struct verifier *v, const char *id)
 
 /* ---- what lies around them ---- */
 
-static void verify_day(struct verifier *v, const char *day)
+static void verify_one_of_day(struct verifier *v, const char *dir, const char *name)
 {
-	AUTO_FREE char *path = xasprintf("%s/%s", spool_dir_name(SPOOL_EXECUTIONS), day);
-	DIR *handle = open_below(v->s, path);
-	struct dirent *entry;
+	AUTO_FREE char *odd = xasprintf("%s/%s", dir, name);
+	char right[SPOOL_PATH_MAX];
 
-	while (handle && (entry = readdir(handle))) {
-		char right[SPOOL_PATH_MAX];
-
-		if (entry->d_name[0] == '.')
-			continue;
-		if (uuid_is_v7(entry->d_name)) {
-			spool_execution_day(entry->d_name, right);
-			if (strcmp(right, path) == 0) {
-				verify_execution(v, entry->d_name);
-				continue;
-			}
+	if (uuid_is_v7(name)) {
+		spool_execution_day(name, right);
+		if (strcmp(right, dir) == 0) {
+			verify_execution(v, name);
+			return;
 		}
-		AUTO_FREE char *odd = xasprintf("%s/%s", path, entry->d_name);
-
-		report(v, false, odd, "it is no execution of this day", "move it elsewhere");
 	}
-	if (handle)
-		closedir(handle);
+	report(v, false, odd, "it is no execution of this day", "move it elsewhere");
 }
 
-static void verify_links(struct verifier *v)
+static void verify_day(struct verifier *v, const char *dir, const char *name)
 {
-	DIR *handle = open_below(v->s, "active");
-	struct dirent *entry;
+	AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
+	struct stat st;
 
-	while (handle && (entry = readdir(handle))) {
-		AUTO_FREE char *path = xasprintf("active/%s", entry->d_name);
-		struct stat st;
+	if (fstatat(v->s->fd[SPOOL_ROOT], path, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode))
+		report(v, false, path, "it is no day's directory", "move it elsewhere");
+	else
+		each_below(v, path, verify_one_of_day);
+}
 
-		if (entry->d_name[0] == '.')
-			continue;
-		if (!uuid_is_v7(entry->d_name))
-			report(v, false, path, "it is not the id of an execution", "remove it");
-		else if (fstatat(v->s->fd[SPOOL_ROOT], path, &st, 0) < 0)
+static void verify_link(struct verifier *v, const char *dir, const char *name)
+{
+	AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
+	struct stat st;
+
+	if (!uuid_is_v7(name)) {
+		report(v, false, path, "it is not the id of an execution", "remove it");
+	} else if (fstatat(v->s->fd[SPOOL_ROOT], path, &st, 0) < 0) {
+		struct err e;
+
+		if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) {
 			report(v, true, path, "it leads to an execution that is not there",
 			       "a claim in tmp/ may still make it; else it was removed or never placed");
-	}
-	if (handle)
-		closedir(handle);
-}
-
-static void verify_leftovers(struct verifier *v, const char *name, const char *what, const char *todo)
-{
-	DIR *handle = open_below(v->s, name);
-	struct dirent *entry;
-
-	while (handle && (entry = readdir(handle))) {
-		AUTO_FREE char *path = xasprintf("%s/%s", name, entry->d_name);
-
-		if (entry->d_name[0] != '.')
-			report(v, false, path, what, todo);
-	}
-	if (handle)
-		closedir(handle);
-}
-
-static void verify_requests(struct verifier *v)
-{
-	DIR *handle = open_below(v->s, "confirm");
-	struct dirent *entry;
-
-	while (handle && (entry = readdir(handle))) {
-		AUTO_FREE char *copy = xstrdup(entry->d_name), *path = xasprintf("confirm/%s", entry->d_name);
-		char *id, *action, *rest, link[SPOOL_PATH_MAX];
-
-		if (!text_ends_with(entry->d_name, ".request.json"))
-			continue;
-		if (!spool_split_name(copy, &id, &action, &rest)) {
-			report(v, false, path, "its name is not of a request", "remove it");
-			continue;
+			return;
 		}
-		spool_active_path(id, link);
-		if (!fs_exists(v->s->fd[SPOOL_ROOT], link))
-			report(v, false, path, "it asks about an execution that is not active", "remove it");
+		err_sys(&e, errno, "cannot look at it");
+		note_unable(v, path, &e);
 	}
-	if (handle)
-		closedir(handle);
 }
 
-static int verify_all(struct verifier *v, struct err *e)
+static void verify_left(struct verifier *v, const char *dir, const char *name)
 {
-	DIR *handle = open_below(v->s, "executions");
-	struct dirent *entry;
+	AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
 
-	if (!handle)
-		return err_sys(e, errno, "cannot read executions");
-	while ((entry = readdir(handle)))
-		if (entry->d_name[0] != '.')
-			verify_day(v, entry->d_name);
-	closedir(handle);
-	verify_links(v);
-	verify_requests(v);
-	verify_leftovers(v, "tmp", "it was being written", "the daemon finishes or clears it at its next start");
-	verify_leftovers(v, "results", "a result was announced and not taken yet", "the daemon takes it");
-	return 0;
+	if (strcmp(dir, "tmp") == 0)
+		report(v, false, path, "it was being written", "the daemon finishes or clears it at its next start");
+	else
+		report(v, false, path, "a result was announced and not taken yet", "the daemon takes it");
+}
+
+static void verify_request(struct verifier *v, const char *dir, const char *name)
+{
+	AUTO_FREE char *copy = xstrdup(name), *path = xasprintf("%s/%s", dir, name);
+	char *id, *action, *rest, link[SPOOL_PATH_MAX];
+
+	if (!text_ends_with(name, ".request.json"))
+		return;
+	if (!spool_split_name(copy, &id, &action, &rest)) {
+		report(v, false, path, "its name is not of a request", "remove it");
+		return;
+	}
+	spool_active_path(id, link);
+	if (!is_there(v, link))
+		report(v, false, path, "it asks about an execution that is not active", "remove it");
+}
+
+static void verify_all(struct verifier *v)
+{
+	each_below(v, "executions", verify_day);
+	each_below(v, "active", verify_link);
+	each_below(v, "confirm", verify_request);
+	each_below(v, "tmp", verify_left);
+	each_below(v, "results", verify_left);
 }
 
 int verify(const struct spool *s, const char *id, verify_visit visit, void *ctx, struct verify_counts *counts,
 	   struct err *e)
 {
-	struct verifier v = {s, visit, ctx, counts};
+	struct verifier v = {.s = s, .visit = visit, .ctx = ctx, .counts = counts};
 	char path[SPOOL_PATH_MAX];
 
 	*counts = (struct verify_counts){0};
-	if (!id)
-		return verify_all(&v, e);
-	spool_execution_path(id, path);
-	if (!fs_exists(s->fd[SPOOL_ROOT], path))
-		return err_set(e, ENOENT, "there is no execution %s", id);
-	verify_execution(&v, id);
-	return 0;
+	if (!id) {
+		verify_all(&v);
+	} else {
+		spool_execution_path(id, path);
+		if (!fs_exists(s->fd[SPOOL_ROOT], path))
+			return err_set(e, ENOENT, "there is no execution %s", id);
+		verify_execution(&v, id);
+	}
+	if (!v.unable.code)
+		return 0;
+	*e = v.unable;
+	return -1;
 }

@@ -27,8 +27,8 @@ struct verify_counts {
 
 typedef void (*verify_visit)(void *ctx, const struct verify_finding *f);
 
-/* Check one execution, or all and the directories around them (id NULL).  Returns -1 with *e only if the spool could
- * not be read; findings go to visit. */
+/* Check one execution, or all and the directories around them (id NULL).  Returns -1 with *e if
+ * something could not be read, after the rest was looked at; findings go to visit. */
 int verify(const struct spool *s, const char *id, verify_visit visit, void *ctx, struct verify_counts *counts,
 	   struct err *e);
 

@@ -69,3 +69,28 @@ refused() {
 	[ "$(state .submittedBy.user)" = "$(id -un)" ]
 	[ "$(jq .uid "$S"/rejected/*-wrong.yaml.error.json)" = "$(id -u)" ]
 }
+
+@test "SEC: the daemon takes as many descriptors as it may and leaves no core; actions get the limits that it was started with" {
+	mkdir "$T/bin"
+	printf '#!/bin/sh\nulimit -S -n 100\nulimit -S -c %s\nexec %s "$@"\n' "$(ulimit -H -c)" "$BIN/creeld" >"$T/bin/creeld"
+	chmod +x "$T/bin/creeld"
+	mkdir -m 700 "$T/secrets"
+	(umask 077 && echo a-long-secret >"$T/secrets/token")
+	echo "secrets_dir: $T/secrets" >"$T/config.yaml"
+	drop limits.yaml <<-E
+	name: limits
+	actions:
+	- {id: a, actionDefinitionId: shell.run, inputs: {script: 'ulimit -S -n; ulimit -S -c; $(gate go)'}}
+	- {id: b, actionDefinitionId: shell.run, inputs: {script: 'ulimit -S -c', env: {TOKEN: "\${secrets.token}"}}, dependencies: [a]}
+	E
+	BIN=$T/bin daemon_start --config "$T/config.yaml"
+	[ "$(awk '/Max open files/ {print $4}' "/proc/$DAEMON/limits")" = "$(ulimit -H -n)" ]
+	[ "$(awk '/Max core/ {print $5}' "/proc/$DAEMON/limits")" -le 1 ]
+	open_gate go
+	wait_until is_state .status completed
+	[ "$(stdout_of a)" = "100
+$(ulimit -H -c)" ]
+	# A core of what has a secret in its environment would hold it.
+	[ "$(stdout_of b)" = 0 ]
+	daemon_stop
+}
