@@ -191,6 +191,11 @@ bench-quick: all $(bench_bin)
 	@command -v ninja >/dev/null || sh contrib/install-packages.sh contrib/packages-bench.txt
 	@bash tests/bench/quick.sh $(SHAPES)
 
+# Everything that creel is compared to, and then the tables and plots of tests/bench/README.md anew.
+.PHONY: bench
+bench: all $(bench_bin)
+	@bash tests/bench/bench.sh
+
 # ---- use ----
 
 .PHONY: demo install

@@ -30,7 +30,7 @@ die() { say "bench: $*"; exit 1; }
 
 # ---- a place to work in ----
 
-KEPT_ALL=() MOUNTED=()
+KEPT_ALL=() MOUNTED=() AT_END=()
 
 bench_setup() {
 	local p
@@ -56,6 +56,9 @@ bench_end() {
 	trap - EXIT INT TERM
 	for k in "${KEPT_ALL[@]}"; do
 		kill "$k" 2>/dev/null && wait "$k" 2>/dev/null
+	done
+	for k in "${AT_END[@]}"; do
+		$k
 	done
 	cd /
 	for k in "${MOUNTED[@]}"; do
@@ -211,6 +214,43 @@ prepare_creel_live() {
 	END
 }
 
+# ---- a thousand plans of one action, dropped at once ----
+
+drop_plans() {
+	local k
+	mkdir plans
+	for ((k = 0; k < 1000; k++)); do
+		printf '{"name":"one","actions":[{"id":"a","actionDefinitionId":"command","inputs":{"command":"%s"}}]}\n' \
+			"$JOB" >"plans/$k.json"
+	done
+}
+# mv of several files looks at each where it put it, and complains when the daemon has taken it by then: only what
+# await finds counts.
+prepare_creel_drop() {
+	creel_daemon
+	drop_plans
+	go <<-END
+		mv plans/* spool/inbox/; exec $TOOLS/await spool 1000
+	END
+}
+# Each plan by an mv of its own, as nq and tsp are started once a job.
+prepare_creel_drop_each() {
+	creel_daemon
+	drop_plans
+	go <<-END
+		ls plans | xargs -I{} mv plans/{} spool/inbox/; exec $TOOLS/await spool 1000
+	END
+}
+# They lie in the inbox when the daemon starts, and it ends with the last.
+prepare_creel_drop_drain() {
+	"$BIN/creel" init --quiet spool
+	drop_plans
+	mv plans/* spool/inbox/
+	go <<-END
+		exec $BIN/creeld --spool spool --drain --max-concurrency $PARALLEL
+	END
+}
+
 # ---- a measured run ----
 
 # Write FS SHAPE WHO JOBS WALL CPU into $RAW, times in microseconds.
@@ -229,6 +269,7 @@ run() {
 	sync -f .
 	$CLEAN "$TOOLS/measure" "${options[@]}" -l "$dir/log" -t "${RUN_LIMIT:-120}" "$dir/took" sh ./go || :
 	read -r wall cpu status <took
+	[ ! -s inner ] || read -r wall cpu <inner # what it measured itself, without its own start
 	if [ "$status" -ne 0 ] || ! ${AFTER:-true}; then
 		say "bench: $who, $shape: failed with status $status:"
 		tail -5 log >&2

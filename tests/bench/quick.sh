@@ -1,31 +1,45 @@
 #!/usr/bin/env bash
 # quick.sh - creel beside ninja and the bare loop, and nothing else: for the hour of somebody who makes it faster.
 #
-#	quick.sh [SHAPE…]	default: independent chain fan
+#	quick.sh [SHAPE…]	default: independent chain fan; also drop (1,000 plans of one action at once), latency, memory
 #
 #	ROUNDS=5         of each shape; the order of the contenders changes from round to round
 #	FSES=root        where: root (BENCH_DIR as it is), ext4, xfs (loop-mounted images; root may)
-#	WHO="loop ninja creel creel_live"
+#	WHO="loop ninja creel creel_live"; for drop: "loop creel_drop creel_drop_drain", and nq, tsp
 #	BENCH_DIR=DIR    on which disk; default: build/
 set -u -o pipefail
 . "$(dirname "$0")/lib.sh"
+. "$here/peers.sh"
+. "$here/footprint.sh"
 
 bench_setup
+bench_sockets
 shapes=("$@")
 [ $# -gt 0 ] || shapes=(independent chain fan)
 for s in "${shapes[@]}"; do
-	stages_of "$s" >/dev/null || exit 64
+	case $s in
+	latency | memory) ;;
+	*) stages_of "$s" >/dev/null || exit 64 ;;
+	esac
 done
 for fs in ${FSES:-root}; do
 	bench_fs "$fs" || continue
 	for shape in "${shapes[@]}"; do
+		case $shape in
+		latency) latency_of "$fs" | jq -r '"\(.fs), \(.plans) plans, us: " + ([(.creel, .floor, .spawn)
+			| "median \(.median) p90 \(.p90) least \(.least)"] | "creel \(.[0]); floor \(.[1]); spawn \(.[2])")' && continue ;;
+		memory) memory_of && continue ;;
+		drop) who="loop creel_drop creel_drop_drain" ;;
+		*) who="loop ninja creel creel_live" ;;
+		esac
 		for ((r = 0; r < ${ROUNDS:-5}; r++)); do
 			# shellcheck disable=SC2086
-			round "$shape" "$r" ${WHO:-loop ninja creel creel_live}
+			round "$shape" "$r" ${WHO:-$who}
 		done
 	done
 done
 
+[ -s "$RAW" ] || exit 0
 echo "medians of ${ROUNDS:-5}; x: times the loop's; best: by the shortest run; load now $(cut -d ' ' -f 1 /proc/loadavg)"
 jq -R -s -f "$here/report.jq" "$RAW" | jq -r '
 	def n($d): . * pow(10; $d) | round / pow(10; $d);
