@@ -4,6 +4,7 @@
 #include "creeld/flush.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,9 +183,20 @@ static void job_failed(struct daemon *d)
 	d->job_retry = clock_mono() + RETRY_MS;
 }
 
+static bool admitted_much(const struct flush_job *j)
+{
+	enum { LARGE = 256 * 1024 };
+	size_t k, n = 0;
+
+	for (k = 0; k < j->admissions.n; k++)
+		n += j->admissions.v[k].files.plan_n;
+	return n >= LARGE;
+}
+
 static void job_succeeded(struct daemon *d)
 {
 	struct flush_job *j = d->job;
+	bool large;
 
 	if (d->problem[0]) {
 		log_warn("the spool can be written again (it was: %s); going on", d->problem);
@@ -193,7 +205,10 @@ static void job_succeeded(struct daemon *d)
 	}
 	d->job = NULL;
 	perform(d, j);
+	large = admitted_much(j);
 	job_free(j);
+	if (large) /* reading a plan takes several times the memory of what stays */
+		malloc_trim(0);
 }
 
 void flusher_done(struct daemon *d)

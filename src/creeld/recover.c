@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -398,6 +399,7 @@ int recover(struct daemon *d, struct err *e)
 	d->recovering = true;
 	r = take_over(d, j, e);
 	d->recovering = false;
+	malloc_trim(0); /* reading takes several times the memory of what stays */
 	if (r < 0 || flush_job_is_empty(j))
 		free(j);
 	else
