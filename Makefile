@@ -20,7 +20,7 @@ PKGS     := jansson yaml-0.1 libpcre2-8 libcrypto
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 TAR_LIBS   := $(shell pkg-config --libs libarchive 2>/dev/null)# of creel alone
-HTTP_LIBS   = $(shell pkg-config --libs libcurl zlib 2>/dev/null)# of creel-http alone
+HTTP_LIBS   = $(shell pkg-config --libs libcurl libssl zlib 2>/dev/null)# of creel-http alone
 
 CPPFLAGS += -Isrc -I$(BUILD)/gen -D_GNU_SOURCE -DPCRE2_CODE_UNIT_WIDTH=8 -DCREEL_VERSION='"$(VERSION)"'
 ALL_CFLAGS = $(CSTD) $(OPT) $(WARN) $(WERROR) -fno-common -fstack-protector-strong \

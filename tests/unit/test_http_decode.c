@@ -276,7 +276,10 @@ static void heads(void **state)
 	    {{"HTTP/1.1 200 OK\r\n", "Content-Length: +6\r\n"}, STOP_REPLY, 200},
 	    {{"HTTP/1.1 200 OK\r\n", "Content-Length:\r\n"}, STOP_REPLY, 200},
 	    {{"HTTP/1.1 200 OK\r\n", "Content-Length: 9223372036854775808\r\n"}, STOP_REPLY, 200},
-	    {{"HTTP/1.1 200 OK\r\n", "Transfer-Encoding: gzip, chunked\r\n"}, STOP_NONE, 200},
+	    {{"HTTP/1.1 200 OK\r\n", "Content-Length: 6,06\r\n", "Content-Length: 6\r\n"}, STOP_NONE, 200},
+	    {{"HTTP/1.1 100 Continue\r\n", "Content-Length: 6\r\n", "\r\n", "HTTP/1.1 200 OK\r\n", "Content-Length: 7\r\n"}, STOP_NONE, 200},
+	    {{"HTTP/1.1 200 OK\r\n", "Transfer-Encoding: Chunked\r\n"}, STOP_NONE, 200},
+	    {{"HTTP/1.1 200 OK\r\n", "Transfer-Encoding: gzip, chunked\r\n"}, STOP_REPLY, 200},
 	    {{"HTTP/1.1 200 OK\r\n", "Transfer-Encoding: chunked, gzip\r\n"}, STOP_REPLY, 200},
 	    {{"HTTP/1.1 200 OK\r\n", "Transfer-Encoding: chunked\r\n", "Transfer-Encoding: gzip\r\n"}, STOP_REPLY, 200},
 	    {{"HTTP/1.1 302 X\r\n", "Location: /a\r\n", "Location: /a\r\n"}, STOP_NONE, 302},
@@ -368,14 +371,15 @@ static void charsets(void **state)
 	} rows[] = {
 	    {"", "gr\xc3\xbc\xc3\x9f" "e", "gr\xc3\xbc\xc3\x9f" "e"}, {"", "gr\xfc", NULL}, {"utf-8", "gr\xfc", NULL},
 	    {"iso-8859-1", "gr\xfc", "gr\xc3\xbc"}, {"windows-1252", "\x80", "\xe2\x82\xac"}, {"shift_jis", "\x83", NULL},
-	    {"no-such-charset", "a", NULL},
+	    {"no-such-charset", "a", NULL}, {"utf-16le", "\x41", NULL},
 	};
+	struct content_type utf16 = {"text/plain", "utf-16le"};
+	struct err e;
 	size_t k, n;
 
 	(void)state;
 	for (k = 0; k < sizeof rows / sizeof *rows; k++) {
 		struct content_type t = {"text/plain", ""};
-		struct err e;
 		char *text;
 
 		strcpy(t.charset, rows[k].charset);
@@ -383,6 +387,32 @@ static void charsets(void **state)
 		if (!text != !rows[k].want || (text && strcmp(text, rows[k].want) != 0))
 			fail_msg("%s: %s", rows[k].charset, text ? text : e.text);
 		free(text);
+	}
+	/* NUL cannot stand in an output */
+	assert_null(content_to_utf8(&utf16, "A\0\0\0", 4, &n, &e));
+	assert_null(content_to_utf8(&(struct content_type){"text/plain", ""}, "a\0b", 3, &n, &e));
+}
+
+static void json_bodies(void **state)
+{
+	static const struct {
+		const char *text;
+		int code; /* 0: good */
+	} rows[] = {
+	    {"{}", 0}, {" [1] ", 0}, {"3", 0}, {"\"x\"", 0}, {"null", 0}, {"\xef\xbb\xbf{}", 0},
+	    {"", EBADMSG}, {"{", EBADMSG}, {"{} x", EBADMSG}, {"{'a': 1}", EBADMSG}, {"\"\xff\"", EBADMSG}, {"NaN", EBADMSG},
+	    {"{\"n\": 123456789012345678901}", ERANGE}, {"{\"n\": \"a\\u0000\"}", ERANGE},
+	};
+	size_t k;
+
+	(void)state;
+	for (k = 0; k < sizeof rows / sizeof *rows; k++) {
+		struct err e = {0};
+		json_t *v = content_json(rows[k].text, strlen(rows[k].text), &e);
+
+		if ((v != NULL) != (rows[k].code == 0) || e.code != rows[k].code)
+			fail_msg("%s: %d %s", rows[k].text, e.code, e.text);
+		json_decref(v);
 	}
 }
 
@@ -392,7 +422,7 @@ int main(void)
 	    cmocka_unit_test(whole_or_not), cmocka_unit_test(edges),       cmocka_unit_test(bodies),
 	    cmocka_unit_test(stored_bodies_hide_secrets),                  cmocka_unit_test(heads),
 	    cmocka_unit_test(what_a_head_says),                            cmocka_unit_test(media_types),
-	    cmocka_unit_test(charsets),
+	    cmocka_unit_test(charsets),    cmocka_unit_test(json_bodies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

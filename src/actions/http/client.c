@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,6 +168,24 @@ static bool has_hashed_certificates(void)
 	return found;
 }
 
+/* libcurl takes a TLS connection that just ends for one that was closed: whoever cuts it could shorten an answer that
+ * has no length (RFC 9112 section 9.8).  So we look for the closing alert ourselves.  One transfer runs at a time. */
+static bool tls_was_closed;
+
+static void on_tls_info(const SSL *ssl, int where, int value)
+{
+	(void)ssl;
+	if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (value & 0xff) == SSL_AD_CLOSE_NOTIFY)
+		tls_was_closed = true;
+}
+
+static CURLcode on_tls(CURL *curl, void *context, void *data)
+{
+	(void)curl, (void)data;
+	SSL_CTX_set_info_callback(context, on_tls_info);
+	return CURLE_OK;
+}
+
 static void trust(struct client *c)
 {
 	const struct job *j = c->job;
@@ -199,6 +218,7 @@ int client_open(struct client *c, const struct job *j, int dir, const struct red
 	curl_easy_setopt(c->curl, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(c->curl, CURLOPT_SSL_VERIFYHOST, 2L);
 	curl_easy_setopt(c->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(c->curl, CURLOPT_SSL_CTX_FUNCTION, on_tls);
 	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c->curl, CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs does not hold us */
 	curl_easy_setopt(c->curl, CURLOPT_NOPROGRESS, 0L);
@@ -346,12 +366,26 @@ static void read_facts(CURL *curl, struct exchange *x)
 	x->sent = x->sent || size > 0;
 }
 
+/* Is the end of the connection all that says where the body ends, and was it cut? */
+static bool was_cut(const struct transfer *t)
+{
+	const struct exchange *x = t->x;
+	bool framed = t->reader.has_length || headers_get(&x->reply, "Transfer-Encoding") || x->status == 204 ||
+		      x->status == 304 || (x->version && *x->version != '1');
+
+	return url_is_https(x->request.url) && !framed && !tls_was_closed;
+}
+
 /* libcurl is content; are we? */
 static void finish(struct transfer *t)
 {
 	struct exchange *x = t->x;
 	struct err e = {0};
 
+	if (was_cut(t)) {
+		stop(x, STOP_REPLY, "the connection was cut where only its proper end would say that the answer is whole");
+		return;
+	}
 	/* No byte of a body came: whatever its coding was to be. */
 	if (!t->decoder && !begin_body(t, &e))
 		return;
@@ -379,6 +413,7 @@ void client_send(struct client *c, struct exchange *x, bool spill)
 	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, &t);
 	curl_easy_setopt(c->curl, CURLOPT_XFERINFODATA, &t);
 	curl_easy_setopt(c->curl, CURLOPT_DEBUGDATA, &t);
+	tls_was_closed = false;
 	x->curl = curl_easy_perform(c->curl);
 	x->finished = clock_wall();
 	read_facts(c->curl, x);

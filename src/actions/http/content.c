@@ -104,11 +104,11 @@ char *content_to_utf8(const struct content_type *t, const char *p, size_t n, siz
 	iconv_t how;
 
 	if (strcmp(charset, "utf-8") == 0 || strcmp(charset, "utf8") == 0 || strcmp(charset, "us-ascii") == 0) {
-		if (text_is_utf8(p, n)) {
+		if (text_is_utf8(p, n) && !memchr(p, '\0', n)) {
 			*out_n = n;
 			return xstrndup(p, n);
 		}
-		err_set(e, EBADMSG, "its text is not UTF-8");
+		err_set(e, EBADMSG, "its text is not UTF-8, or has a NUL in it");
 		return NULL;
 	}
 	how = iconv_open("UTF-8", charset);
@@ -118,6 +118,10 @@ char *content_to_utf8(const struct content_type *t, const char *p, size_t n, siz
 	}
 	text = convert(how, p, n, out_n);
 	iconv_close(how);
+	if (text && memchr(text, '\0', *out_n)) {
+		free(text);
+		text = NULL;
+	}
 	if (!text)
 		err_set(e, EBADMSG, "its text is not in its charset \"%s\"", charset);
 	return text;
@@ -133,7 +137,11 @@ json_t *content_json(const char *p, size_t n, struct err *e)
 		n -= 3;
 	}
 	v = json_loadb(p, n, JSON_DECODE_ANY, &wrong);
-	if (!v)
-		err_set(e, EBADMSG, "line %d, column %d: %s", wrong.line, wrong.column, wrong.text);
-	return v;
+	if (v)
+		return v;
+	/* Right, and beyond what can be held here: NUL in a text, a number above 64 bits. */
+	v = json_loadb(p, n, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
+	err_set(e, v ? ERANGE : EBADMSG, "line %d, column %d: %s", wrong.line, wrong.column, wrong.text);
+	json_decref(v);
+	return NULL;
 }

@@ -1,5 +1,6 @@
 #include "actions/http/output.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "actions/http/classify.h"
@@ -60,7 +61,7 @@ static json_t *from_body(const struct session *s, struct exchange *x, const stru
 
 	if (x->body.size == 0)
 		return json_object();
-	if (!body_whole(&x->body))
+	if (!body_whole(&x->body) || (a->content == CONTENT_JSON && !a->json && a->problem.code == ERANGE))
 		return to_file(s, x, a, keep, error);
 	if (a->content == CONTENT_JSON && !a->json) {
 		*error = classify_unusable(&s->job, x, ERROR_API_RESPONSE_MALFORMED, "json",

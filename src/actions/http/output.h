@@ -5,7 +5,8 @@
  *   other JSON      {"body": value}
  *   text            {"text": "…"}, in UTF-8
  *   no body         {}
- *   anything else, and what is larger than limits.inline_body: the file `body` of the attempt, and
+ *   anything else, JSON with numbers above 64 bits, and what is larger than limits.inline_body: the file `body` of the
+ *                   attempt, and
  *                   {"body": {provider, path, size, checksum, contentType, metadata}} (S0 StorageLocation)
  *
  * outputSchema is about this object, or, if its `type` is something other than object, about the JSON value.

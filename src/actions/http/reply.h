@@ -1,9 +1,10 @@
 /*
  * reply.h - the head of an answer, line by line as libcurl hands it over, with the limits and refusals that are ours.
  *
- * Refused beyond what libcurl refuses, because each lets two readers see two different messages: differing
- * Content-Length fields, one that is no number or that no file could have, CR or NUL inside a field, a folded line,
- * chunked that is not the last transfer coding, differing Location fields.
+ * Refused beyond what libcurl refuses, because each lets two readers see two different messages: Content-Length fields
+ * that differ, one that is no number or that no file could have, CR or NUL inside a field, a folded line, a transfer
+ * coding other than chunked (none was asked for, and libcurl would hand the bytes on undone), Location fields that
+ * differ.
  */
 #ifndef CREEL_HTTP_REPLY_H
 #define CREEL_HTTP_REPLY_H
@@ -19,6 +20,8 @@ struct reply_reader {
 	const struct limits *limits;
 	size_t fields, bytes; /* over all heads, those of 1xx answers and trailers included */
 	bool body_begun;      /* what comes now are trailers */
+	bool has_length;      /* this head has a Content-Length, namely */
+	uint64_t length;
 };
 
 /* One line, with its end.  false: x->stop and x->message say why the answer is refused. */
