@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "codec/io_schema.h"
 #include "codec/schema.h"
 #include "model/error.h"
 
@@ -13,6 +14,7 @@ static const struct definition definitions[] = {
     {"command", "inputs-command"},
     {"shell.run", "inputs-shell-run"},
     {"plan.run", "inputs-plan-run"},
+    {HTTP_REQUEST, "inputs-http-request"},
 };
 
 enum { COUNT = sizeof definitions / sizeof *definitions };
@@ -27,18 +29,25 @@ const struct definition *definition_find(const char *id)
 	return NULL;
 }
 
-static void unknown(const char *id, const char *pointer, struct diags *errors)
+const char *definition_nearest(const char *id, const char *more)
 {
-	AUTO_FREE char *at = xasprintf("%s/actionDefinitionId", pointer);
-	const char *ids[COUNT], *near;
+	const char *ids[COUNT + 1];
 	size_t k;
 
 	for (k = 0; k < COUNT; k++)
 		ids[k] = definitions[k].id;
-	near = text_nearest(id, ids, COUNT);
+	ids[COUNT] = more;
+	return text_nearest(id, ids, more ? COUNT + 1 : COUNT);
+}
+
+void definition_unknown(const char *id, const char *near, const char *pointer, struct diags *errors)
+{
+	AUTO_FREE char *at = xasprintf("%s/actionDefinitionId", pointer);
+
 	diag_add(errors, at,
 		 near ? xasprintf("did you mean \"%s\"?", near)
-		      : xstrdup("use command (a program with arguments) or shell.run (a script)"),
+		      : xstrdup("use command (a program with arguments), shell.run (a script), or a definition of the spool's "
+				"catalog/actions"),
 		 "there is no action definition \"%s\"", id);
 }
 
@@ -62,18 +71,28 @@ static bool has_reference(const json_t *v)
 	return s && (strstr(s, "${") || strstr(s, "{{"));
 }
 
-void definition_check_plan(const char *id, const json_t *inputs, const char *pointer, struct diags *errors)
+static bool fits(const char *id, const json_t *pinned, const json_t *inputs, const char *base, struct diags *found)
 {
-	const struct definition *d = definition_find(id);
+	const struct definition *d = pinned ? NULL : definition_find(id);
+	struct schema *s;
+	bool yes;
+
+	if (!pinned)
+		return !d || schema_check(schema_builtin(d->schema), inputs, base, found);
+	s = io_schema_compile_inputs(json_object_get(pinned, "inputSchema"), NULL); /* it compiled when it was pinned */
+	yes = !s || schema_check(s, inputs, base, found);
+	schema_free(s);
+	return yes;
+}
+
+void definition_check_plan(const char *id, const json_t *pinned, const json_t *inputs, const char *pointer,
+			   struct diags *errors)
+{
 	AUTO_FREE char *base = xasprintf("%s/inputs", pointer);
 	struct diags found = DIAGS_INIT;
 	size_t k, n = strlen(base);
 
-	if (!d) {
-		unknown(id, pointer, errors);
-		return;
-	}
-	if (schema_check(schema_builtin(d->schema), inputs, base, &found))
+	if (fits(id, pinned, inputs, base, &found))
 		return;
 	for (k = 0; k < found.n; k++) {
 		struct diag *f = &found.v[k], *copy;
@@ -87,25 +106,25 @@ void definition_check_plan(const char *id, const json_t *inputs, const char *poi
 	diags_free(&found);
 }
 
-json_t *definition_check_inputs(const char *id, const json_t *inputs)
+json_t *definition_check_inputs(const struct action *a, const json_t *inputs)
 {
-	const struct definition *d = definition_find(id);
+	const json_t *pinned = a->pinned ? a->pinned->definition : NULL;
 	struct diags found = DIAGS_INIT;
 	AUTO_BUF struct buf text = BUF_INIT;
 	json_t *error;
 	size_t k;
 
-	if (!d) {
-		error = error_new(ERROR_VALIDATION_FAILED, false, "there is no action definition \"%s\"", id);
+	if (!pinned && !definition_find(a->definition)) {
+		error = error_new(ERROR_VALIDATION_FAILED, false, "there is no action definition \"%s\"", a->definition);
 		error_set_code(error, "definition");
 		return error;
 	}
-	if (schema_check(schema_builtin(d->schema), inputs, "", &found))
+	if (fits(a->definition, pinned, inputs, "", &found))
 		return NULL;
 	for (k = 0; k < found.n && k < 5; k++)
 		buf_printf(&text, "%sinputs%s: %s", k ? "; " : "", found.v[k].pointer, found.v[k].message);
 	diags_free(&found);
-	error = error_new(ERROR_VALIDATION_FAILED, false, "the inputs do not fit \"%s\": %s", id, buf_str(&text));
+	error = error_new(ERROR_VALIDATION_FAILED, false, "the inputs do not fit \"%s\": %s", a->definition, buf_str(&text));
 	error_set_code(error, "inputs");
 	error_set_suggestion(error, "look at the outputs that these inputs refer to: their type is not what is wanted here");
 	return error;

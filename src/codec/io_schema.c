@@ -108,3 +108,32 @@ struct schema *io_schema_compile(const json_t *declared, struct diags *errors)
 	json_decref(full); /* the compiled schema keeps its own reference */
 	return s;
 }
+
+struct schema *io_schema_compile_inputs(const json_t *declared, struct diags *errors)
+{
+	json_t *full = io_schema_expand(declared, errors);
+	struct schema *s;
+
+	if (full && io_schema_is_flat(declared) && json_object_size(declared) > 0)
+		json_object_set_new(full, "additionalProperties", json_false());
+	s = full ? schema_compile(full, NULL, NULL, errors) : NULL;
+	json_decref(full);
+	return s;
+}
+
+const char *io_schema_type_of(const json_t *declared, const char *name)
+{
+	const char *word = io_schema_is_flat(declared) ? json_string_value(json_object_get(declared, name)) : NULL;
+	bool optional;
+
+	return word ? type_of(word, &optional) : NULL;
+}
+
+const json_t *io_schema_names(const json_t *declared)
+{
+	if (json_object_size(declared) == 0)
+		return NULL;
+	if (io_schema_is_flat(declared))
+		return declared;
+	return json_is_false(json_object_get(declared, "additionalProperties")) ? json_object_get(declared, "properties") : NULL;
+}

@@ -24,5 +24,12 @@ json_t *io_schema_expand(const json_t *declared, struct diags *errors);
 
 /* Compiled, for schema_check(); NULL and *errors as above.  The caller frees it. */
 struct schema *io_schema_compile(const json_t *declared, struct diags *errors);
+/* The same for inputs, where a name that a flat record does not have is a slip; an empty one takes anything. */
+struct schema *io_schema_compile_inputs(const json_t *declared, struct diags *errors);
+
+/* The type that a flat record declares for name, without ?; NULL: none, or it is no flat record. */
+const char *io_schema_type_of(const json_t *declared, const char *name);
+/* Every name that there can be, as the members of an object (borrowed); NULL: others are allowed. */
+const json_t *io_schema_names(const json_t *declared);
 
 #endif

@@ -1,10 +1,12 @@
 #include "codec/plan_load.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "codec/pinned_load.h"
 #include "model/error.h"
 
 /* Above this many actions nobody gets a "did you mean": the search would cost more than it helps. */
@@ -114,11 +116,12 @@ static void load_dependencies(struct plan *p, const json_t *actions, struct diag
 
 /* ---- members of an action ---- */
 
-static void load_inputs(struct action *a, const json_t *from)
+static void load_inputs(const struct plan *p, struct action *a, const json_t *from)
 {
 	json_t *inputs = json_copy(json_object_get(from, "inputs"));
 
 	json_object_update(inputs, json_object_get(from, "typedInputs"));
+	pinned_use(p, a, inputs);
 	a->inputs = inputs ? json_dumps(inputs, JSON_COMPACT) : NULL;
 	if (!a->inputs)
 		a->inputs = xstrdup("{}");
@@ -155,6 +158,14 @@ static void load_retry(struct action *a, const json_t *policy)
 		if (category >= 0)
 			a->retry.categories |= 1u << category;
 	}
+}
+
+/* The action's own policy, or its definition's. */
+static const json_t *retry_of(const struct action *a, const json_t *from)
+{
+	const json_t *own = json_object_get(from, "retryPolicy");
+
+	return own || !a->pinned ? own : json_object_get(a->pinned->definition, "retryPolicy");
 }
 
 /* The path inside "${…}". */
@@ -212,10 +223,13 @@ static enum on_failure policy_of(const json_t *from)
 	return ON_FAILURE_ABORT;
 }
 
-static enum on_lost lost_of(const json_t *from)
+/* An HTTP request that may have had an effect is not repeated unless somebody said that it may be. */
+static enum on_lost lost_of(const struct action *a, const json_t *from)
 {
 	const char *s = text(from, "onLost");
 
+	if (!s && a->unsafe)
+		return ON_LOST_ASK;
 	return s && strcmp(s, "fail") == 0 ? ON_LOST_FAIL : s && strcmp(s, "ask") == 0 ? ON_LOST_ASK : ON_LOST_RERUN;
 }
 
@@ -255,6 +269,17 @@ static void load_child_plan(struct action *a, const json_t *from)
 	a->no_supervisor = true;
 }
 
+/* Of an API that has no breaker of another name: its id, as far as that can be the name of one. */
+static char *breaker_of(const struct pinned_api *api)
+{
+	char *name = xstrndup(api->id, ACTION_ID_MAX), *c;
+
+	for (c = name; *c; c++)
+		if (!isalnum((unsigned char)*c) && *c != '-')
+			*c = '_';
+	return name;
+}
+
 /* A name, or {name, onOpen}. */
 static void load_breaker(struct action *a, const json_t *breaker)
 {
@@ -262,6 +287,8 @@ static void load_breaker(struct action *a, const json_t *breaker)
 
 	a->breaker = json_is_object(breaker) ? text_copy(breaker, "name") : xstrdup_opt(json_string_value(breaker));
 	a->breaker_fails = on_open && strcmp(on_open, "fail") == 0;
+	if (!a->breaker && a->api)
+		a->breaker = breaker_of(a->api);
 }
 
 static void load_action(struct plan *p, uint32_t i, const json_t *from, struct diags *errors)
@@ -271,10 +298,10 @@ static void load_action(struct plan *p, uint32_t i, const json_t *from, struct d
 	size_t k;
 
 	a->definition = xstrdup(text(from, "actionDefinitionId") ? text(from, "actionDefinitionId") : "");
-	load_inputs(a, from);
+	load_inputs(p, a, from);
 	load_child_plan(a, from);
 	load_fallback(a, handling);
-	load_retry(a, json_object_get(from, "retryPolicy"));
+	load_retry(a, retry_of(a, from));
 	load_conditions(a, from);
 	load_confirmation(a, json_object_get(from, "userConfirmation"));
 	a->alternative = resolve(p, text(handling, "alternativeActionId"), i, "alternative", errors,
@@ -285,7 +312,7 @@ static void load_action(struct plan *p, uint32_t i, const json_t *from, struct d
 	a->timeout = json_integer_value(json_object_get(from, "timeoutMs"));
 	a->total_timeout = json_integer_value(json_object_get(from, "totalTimeoutMs"));
 	a->on_failure = policy_of(from);
-	a->on_lost = lost_of(from);
+	a->on_lost = lost_of(a, from);
 	a->critical = json_is_true(json_object_get(from, "critical"));
 	a->priority = (int)json_integer_value(json_object_get(from, "priority"));
 	a->queue = text_copy(from, "queue");
@@ -380,6 +407,7 @@ struct plan *plan_load(const json_t *canonical, struct diags *errors)
 	load_head(p, canonical);
 	load_ids(p, actions, errors);
 	load_dependencies(p, actions, errors);
+	pinned_load(p, canonical);
 	for (i = 0; i < p->n; i++)
 		load_action(p, i, json_array_get(actions, i), errors);
 	load_validations(p, json_object_get(json_object_get(canonical, "expectedOutcome"), "validations"));

@@ -316,6 +316,26 @@ static const char *undone_by(const struct exec *x, uint32_t compensation)
 	return last == NO_ACTION ? NULL : x->plan->actions[last].id;
 }
 
+void core_prompt(const struct action *pa, char **title, char **message)
+{
+	const json_t *auth = json_object_get(pa->pinned->definition, "authentication");
+	const char *token = json_string_value(json_object_get(auth, "token"));
+	const char *value = json_string_value(json_object_get(auth, "value"));
+
+	*title = xasprintf("%s needs a value", pa->id);
+	*message = xasprintf("\"%s\" proves who it is with something that is written down nowhere; type in: %s", pa->definition,
+			     token ? token : value ? value : "the value");
+}
+
+static void ask_for_value(struct exec *x, struct turn *t, uint32_t i)
+{
+	const struct action *pa = &x->plan->actions[i];
+	AUTO_FREE char *title = NULL, *message = NULL;
+
+	core_prompt(pa, &title, &message);
+	ask_person(x, t, i, "input", title, message, pa->confirmation ? pa->confirmation->timeout : 0);
+}
+
 bool core_start(struct exec *x, struct turn *t)
 {
 	uint32_t i = core_next(x);
@@ -330,9 +350,13 @@ bool core_start(struct exec *x, struct turn *t)
 		for_each_start(x, t, i);
 		return false; /* it takes no slot; its instances do */
 	}
+	if (t->typed_missing && t->typed_missing(t->ctx, x, i)) {
+		ask_for_value(x, t, i);
+		return false;
+	}
 	inputs = context_inputs(x, i, &error);
 	if (inputs && t->check_inputs)
-		error = t->check_inputs(x->plan->actions[i].definition, inputs);
+		error = t->check_inputs(&x->plan->actions[i], inputs);
 	if (error) {
 		json_decref(inputs);
 		fail_action(x, t, i, error, NULL, false);

@@ -157,10 +157,11 @@ static void check_ref(struct checker *c, const struct ref *r)
 static void on_ref(void *ctx, const char *pointer, const struct ref *r)
 {
 	struct checker *c = ctx;
-	const char *env = strstr(pointer, "/env/");
+	bool http = c->self != NO_ACTION && c->p->actions[c->self].http;
 
 	c->pointer = pointer;
-	c->secrets = env != NULL;
+	/* The executor of HTTP actions gets secrets in memory only, wherever they stand in its inputs. */
+	c->secrets = strstr(pointer, "/env/") || (http && strstr(pointer, "/inputs/"));
 	check_ref(c, r);
 }
 

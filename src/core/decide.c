@@ -64,6 +64,31 @@ void core_begin(struct exec *x, struct turn *t, json_t *accepted)
 	emit(x, t, EV_EXECUTION_STARTED, NO_ACTION, 0, NULL);
 }
 
+/* An API may say of an error how the waits after it grow (errorMappings). */
+static msec backoff_after(const struct retry_policy *p, uint32_t failures, const json_t *error, uint64_t *random)
+{
+	const char *strategy = json_string_value(json_object_get(json_object_get(error, "context"), "backoffStrategy"));
+	struct retry_policy own = *p;
+
+	if (strategy && strcmp(strategy, "exponential") == 0 && own.multiplier < 2)
+		own.multiplier = 2;
+	if (strategy && strcmp(strategy, "linear") == 0) {
+		own.initial_delay *= failures;
+		own.multiplier = 1;
+	}
+	return core_backoff(&own, failures, random);
+}
+
+/* What a server demands is not capped by the policy's longest wait, but by the operator's. */
+static msec wait_for_server(const struct turn *t, msec not_before, msec otherwise)
+{
+	msec most = t->now + t->retry_after_most;
+
+	if (!t->retry_after_most || not_before <= most)
+		return not_before;
+	return most > otherwise ? most : otherwise;
+}
+
 /* When may it be tried again: the time, or 0 if it may not. */
 static msec retry_time(struct exec *x, struct turn *t, uint32_t i, const json_t *error, const json_t *more)
 {
@@ -80,9 +105,9 @@ static msec retry_time(struct exec *x, struct turn *t, uint32_t i, const json_t 
 	if (!temporary && (!(pa->retry.categories & (1u << error_category_of(error))) ||
 			   json_is_false(json_object_get(error, "retryable"))))
 		return 0;
-	when = t->now + core_backoff(&pa->retry, a->budget_used, &t->random);
+	when = t->now + backoff_after(&pa->retry, a->budget_used, error, &t->random);
 	if (after && clock_parse(after, &not_before) && not_before > when)
-		when = not_before;
+		when = wait_for_server(t, not_before, when);
 	if (pa->total_timeout && when >= a->first_started + pa->total_timeout)
 		return 0;
 	if (x->plan->timeout && when >= x->timed_from + x->plan->timeout)
@@ -147,6 +172,17 @@ void skip_action(struct exec *x, struct turn *t, uint32_t i, const char *cause, 
 	emit(x, t, EV_ACTION_SKIPPED, i, x->a[i].attempt, data);
 }
 
+/* Nobody knows whether it had its effect.  Where it must not have it twice, it is not tried again. */
+static json_t *unknown_outcome(const struct exec *x, uint32_t i, json_t *error)
+{
+	if (!x->plan->actions[i].unsafe)
+		return error;
+	json_object_set_new(error, "retryable", json_false());
+	error_set_context(error, "outcome", "unknown");
+	error_set_suggestion(error, "find out whether the request had its effect before it is sent again");
+	return error;
+}
+
 static json_t *exit_error(const struct attempt_result *r)
 {
 	char code[32];
@@ -172,19 +208,19 @@ static json_t *attempt_error(const struct exec *x, uint32_t i, const struct atte
 		return json_incref(r->error);
 	switch (r->outcome) {
 	case ATTEMPT_EXITED:
-		return r->status == 0 ? NULL : exit_error(r);
+		return r->status == 0 ? NULL : unknown_outcome(x, i, exit_error(r));
 	case ATTEMPT_SIGNALLED:
 		snprintf(code, sizeof code, "signal:%d", r->status);
 		error = error_new(ERROR_API_UNEXPECTED_STATUS, true, "ended by signal %d (%s)", r->status,
 				  strsignal(r->status));
 		error_set_code(error, code);
-		return error;
+		return unknown_outcome(x, i, error);
 	case ATTEMPT_TIMEOUT:
 		error = error_new(ERROR_NETWORK_TIMEOUT, true, "did not finish within %lld ms and was ended",
 				  (long long)x->plan->actions[i].timeout);
 		error_set_code(error, "timeout");
 		error_set_suggestion(error, "give it a longer timeoutMs, or find out what it waited for");
-		return error;
+		return unknown_outcome(x, i, error);
 	case ATTEMPT_TERMINATED:
 		error = error_new(ERROR_USER_CANCELLED, false, "ended on request%s%s", r->reason ? ": " : "",
 				  r->reason ? r->reason : "");
@@ -332,6 +368,24 @@ void core_lost(struct exec *x, struct turn *t, uint32_t i, const char *reason)
 		fail_action(x, t, i, error, NULL, false);
 	else
 		json_decref(error);
+}
+
+void core_unstarted(struct exec *x, struct turn *t, uint32_t i, const char *reason)
+{
+	json_t *data = json_object();
+	json_t *error = error_new(ERROR_STATE_INCONSISTENT, false, "attempt %u did not start: %s", x->a[i].attempt, reason);
+
+	if (exec_stopping(x)) {
+		json_decref(data);
+		json_decref(error);
+		skip_action(x, t, i, "cancelled", "the execution was stopped before it started");
+		return;
+	}
+	error_set_code(error, "unstarted");
+	json_object_set_new(data, "reason", json_string(reason));
+	json_object_set_new(data, "error", error);
+	json_object_set_new(data, "then", json_string("rerun"));
+	emit(x, t, EV_ACTION_LOST, i, x->a[i].attempt, data);
 }
 
 void core_adopted(struct exec *x, struct turn *t, uint32_t i)

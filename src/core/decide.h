@@ -22,11 +22,14 @@ struct turn {
 	msec now; /* wall clock */
 	uint64_t random; /* state of the generator of tokens and jitter; any value */
 	struct events *out;
-	/* Are these resolved inputs right for this definition? NULL, or a new error detail. */
-	json_t *(*check_inputs)(const char *definition, const json_t *inputs);
+	/* Are these resolved inputs right for this action's definition? NULL, or a new error detail. */
+	json_t *(*check_inputs)(const struct action *a, const json_t *inputs);
 	/* The id of the execution that this start of a plan.run action runs: a new one, or the one that its last
 	 * attempt ran.  May be NULL: then none is run. */
 	void (*child)(void *ctx, const struct exec *x, uint32_t action, const json_t *inputs, char id[UUID_TEXT]);
+	/* Must a person type something in before this action can start?  May be NULL: never. */
+	bool (*typed_missing)(void *ctx, const struct exec *x, uint32_t action);
+	msec retry_after_most; /* how long an error may make an action wait (retryAfter); 0: as long as it says */
 	void *ctx;
 };
 
@@ -69,6 +72,9 @@ void core_begin(struct exec *x, struct turn *t, json_t *accepted);
 
 void core_result(struct exec *x, struct turn *t, uint32_t action, const struct attempt_result *r);
 void core_lost(struct exec *x, struct turn *t, uint32_t action, const char *reason);
+/* It was committed to and can be handed to no supervisor as it is: it goes back to where it may start, whatever onLost
+ * says, because nothing of it happened. */
+void core_unstarted(struct exec *x, struct turn *t, uint32_t action, const char *reason);
 void core_adopted(struct exec *x, struct turn *t, uint32_t action);
 
 /* A decision about a request.  0, or -1 and *e is the sentence for rejected/.  */
@@ -92,6 +98,8 @@ void core_unpark(struct exec *x);
 /* Start the action that core_next names: true if an attempt was committed to, false if it failed or was skipped
  * instead. */
 bool core_start(struct exec *x, struct turn *t);
+/* What a person is asked who has to type a value in for this action; the caller frees both. */
+void core_prompt(const struct action *a, char **title, char **message);
 /* End the execution if nothing is open. */
 void core_finish(struct exec *x, struct turn *t);
 

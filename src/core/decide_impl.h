@@ -15,7 +15,7 @@ void emit(struct exec *x, struct turn *t, enum event_type type, uint32_t action,
 void fail_action(struct exec *x, struct turn *t, uint32_t action, json_t *error, json_t *more, bool retry);
 void skip_action(struct exec *x, struct turn *t, uint32_t action, const char *cause, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
-/* Ask a person; kind is confirm, lost or failed. */
+/* Ask a person; kind is confirm, input, lost or failed. */
 void ask_person(struct exec *x, struct turn *t, uint32_t action, const char *kind, const char *title,
 		const char *message, msec timeout);
 

@@ -60,6 +60,7 @@ void exec_free(struct exec *x)
 		json_decref(x->a[i].inputs);
 		json_decref(x->a[i].resolved);
 		free(x->a[i].child);
+		free(x->a[i].trace);
 	}
 	json_decref(x->parent);
 	json_decref(x->by);

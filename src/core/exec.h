@@ -100,6 +100,8 @@ struct action_state {
 	json_t *inputs;       /* inputs changed by a person, merged over the plan's; or NULL */
 	char *child;          /* plan.run: the execution that its last attempt ran; or NULL */
 	json_t *resolved;     /* derived: what the last attempt starts with, until the shell took it; or NULL */
+	char *trace;          /* derived: what its attempts sent, as state.json has it; or NULL */
+	uint32_t traced;      /* the last attempt that is in it */
 };
 
 /* One request to a person, for state.json and for recognising answers. */
@@ -110,7 +112,7 @@ struct asked {
 	msec deadline;             /* 0: none */
 	bool confirmed;
 	uint32_t approvals; /* towards a quorum */
-	char *kind;         /* confirm, lost, failed */
+	char *kind;         /* confirm, input, lost, failed */
 	char *decision;     /* what was decided; NULL: nothing yet */
 	char *user;         /* who answered last; NULL: nobody */
 	json_t *approved_by; /* array of user names, towards a quorum; or NULL */

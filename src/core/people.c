@@ -18,6 +18,7 @@ static const struct {
 	const char *choices[5];
 } kinds[] = {
     {"confirm", {"approve", "reject"}},
+    {"input", {"approve", "reject"}},
     {"lost", {"retry", "skip", "reject"}},
     {"failed", {"retry", "skip", "approve", "reject"}},
 };
@@ -132,7 +133,7 @@ static void reject(struct exec *x, struct turn *t, uint32_t i, json_t *data, con
 	error_set_code(error, "rejected");
 	json_object_set(data, "error", error);
 	emit(x, t, EV_CONFIRMATION_RECEIVED, i, x->a[i].attempt, data);
-	if (strcmp(kind, "confirm") == 0) {
+	if (strcmp(kind, "confirm") == 0 || strcmp(kind, "input") == 0) {
 		skip_action(x, t, i, "rejected", "%s", json_string_value(json_object_get(error, "message")));
 	} else {
 		json_t *more = json_object(), *own = json_object_get(x->a[i].record, "error");
@@ -157,7 +158,7 @@ static int check_changes(struct exec *x, struct turn *t, const struct request *r
 	json_object_update(x->a[r->action].inputs, r->inputs);
 	inputs = context_inputs(x, r->action, &error);
 	if (inputs && t->check_inputs)
-		error = t->check_inputs(x->plan->actions[r->action].definition, inputs);
+		error = t->check_inputs(&x->plan->actions[r->action], inputs);
 	json_decref(inputs);
 	json_decref(x->a[r->action].inputs);
 	x->a[r->action].inputs = before;

@@ -26,8 +26,8 @@ DESCRIPTION
 	   each secret, up to the caps; what is beyond is dropped, and the last line of the file says so;
 	8. on a timeout, on SIGTERM, SIGINT or SIGHUP to itself, and on what is left when the main process ends:
 	   sends TERM (and CONT) to every descendant, in whatever session, and KILL after the grace period;
-	9. when the last descendant is reaped, puts *** for each secret in the files `output` and `error` that the
-	   action may have left, and writes result.json (by rename, not flushed: a result that a
+	9. when the last descendant is reaped, puts *** for each secret in the files `output`, `error` and
+	   `http-trace.json` that the action may have left, and writes result.json (by rename, not flushed: a result that a
 	   power cut takes makes the attempt lost), and links it into the spool's results/ if its parent is
 	   no longer the daemon.
 
@@ -61,6 +61,8 @@ SPECIFICATION
 	boot=ID             the kernel's boot id; absent: it is read
 	cwd=PATH            absent: the daemon's
 	request=TEXT        what request.json holds; absent: no file
+	fd3=TEXT            the action finds it behind descriptor 3: a sealed file in memory
+	fd4=0|1             with --wait: the action gets descriptor 4, if the supervisor has one
 	no_new_privs=0|1    1
 	nofile=N core=N     the action's soft limits of descriptors and of a core file's bytes; absent: the daemon's
 	arg=TEXT            one for each argument, the first is the program (required)
@@ -87,7 +89,7 @@ BUGS
 	program (no_new_privs=0) made unkillable for us.
 	While the kernel looks for cwd and the program (a dead network file system), the timeout does not run.
 	An action that forks faster than it can be killed may stay ahead; a cgroup with a limit stops it.
-	A file `output` or `error` that cannot be masked (too large, a second link) is removed, and the outcome is
+	A file of these three that cannot be masked (too large, a second link) is removed, and the outcome is
 	failed.  What else the action writes into its directory, or anywhere, is not looked at; nor are secrets found
 	in other spellings than those given.
 	A specification through a pipe whose writer dies between two strings looks complete: use a file.
@@ -114,7 +116,11 @@ enum {
 	EXIT_ENVIRONMENT = 111,
 	DISMISSED = -1, /* of an attempt: it was not wanted in the end */
 };
-enum { WORDS = 3 }; /* the descriptor that --wait waits on */
+enum {
+	WORDS = 3,  /* the descriptor that --wait waits on */
+	SHARED = 4, /* and what it hands on to actions whose specification says so */
+};
+static bool shared; /* it is there */
 
 /* An error that time will not mend: somebody took the directory away, or will never let us. */
 static bool hopeless(int code)
@@ -199,12 +205,14 @@ static int run_one(void)
 	struct spec s;
 	struct err e;
 
-	if (spec_read(&s, STDIN_FILENO, &e) < 0)
+	if (spec_read(&s, STDIN_FILENO, &e) < 0) {
 		code = bad_specification(&e);
-	else if (supervise_close_input(&e) < 0)
+	} else if (supervise_close_input(&e) < 0) {
 		log_error("%s; nothing was started", e.text);
-	else
+	} else {
+		s.fd4 = 0;
 		code = run(&s, false);
+	}
 	spec_free(&s);
 	return code;
 }
@@ -229,7 +237,7 @@ static int take_specification(struct spec *s, int file, char *text, size_t n, st
 static int attend(void)
 {
 	static char text[SPEC_INLINE];
-	int file = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, WORDS + 1), word, code;
+	int file = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, SHARED + 1), word, code;
 	struct err e;
 	size_t n;
 
@@ -240,7 +248,12 @@ static int attend(void)
 	while ((word = supervise_wait(WORDS, text, sizeof text, &n)) == 'P' || word == 'R') {
 		struct spec s;
 
-		code = take_specification(&s, file, text, n, &e) < 0 ? bad_specification(&e) : run(&s, word == 'P');
+		if (take_specification(&s, file, text, n, &e) < 0) {
+			code = bad_specification(&e);
+		} else {
+			s.fd4 = s.fd4 && shared;
+			code = run(&s, word == 'P');
+		}
 		spec_free(&s);
 		if (code == DISMISSED)
 			return EXIT_DISMISSED;
@@ -261,7 +274,8 @@ int main(int argc, char **argv)
 		log_error("it takes a specification on standard input and no argument but --wait; see creel-run(8)");
 		return EXIT_SPECIFICATION;
 	}
-	if (supervise_prepare(waits ? WORDS : -1, &e) < 0) {
+	shared = waits && fcntl(SHARED, F_GETFD) >= 0;
+	if (supervise_prepare(waits ? SHARED : STDERR_FILENO, &e) < 0) {
 		log_error("%s; nothing was started", e.text);
 		return EXIT_ENVIRONMENT;
 	}

@@ -7,16 +7,19 @@
 #include "creel-run/spawn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "base/mem.h"
 #include "creel-run/family.h"
 
@@ -26,8 +29,12 @@ struct job {
 	const char *path; /* what to search for the program; NULL: argv[0] is a path */
 	char *candidate;  /* room for one directory of it and the name */
 	int lock, out, err;
+	int memory; /* what becomes descriptor 3, or -1 */
 	struct spawn_failure *failure;
 };
+
+/* What the action gets beside 0 to 2. */
+enum { MEMORY_FD = 3, SHARED_FD = 4, FIRST_FREE };
 
 static const char *search_path(const struct spec *s)
 {
@@ -131,6 +138,14 @@ static int limit(int resource, uint64_t soft)
 	return setrlimit(resource, &l);
 }
 
+/* The last thing to be done with descriptors: one of ours may have such a number. */
+static void hand_on(const struct job *job)
+{
+	if ((job->memory >= 0 && dup2(job->memory, MEMORY_FD) < 0) ||
+	    (job->spec->fd4 && fcntl(SHARED_FD, F_SETFD, 0) < 0))
+		fail(job, SPAWN_PREPARE, errno);
+}
+
 /* In the child.  Signals have their default dispositions already, and every descriptor but 0 to 2 is
  * close-on-exec: the supervisor saw to that. */
 static void __attribute__((noreturn, noinline)) become_action(const struct job *job)
@@ -148,6 +163,7 @@ static void __attribute__((noreturn, noinline)) become_action(const struct job *
 		fail(job, SPAWN_CHDIR, errno);
 	errno = 0;
 	write_lock(job, pid);
+	hand_on(job);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		fail(job, SPAWN_PREPARE, errno);
 	if (job->path)
@@ -159,13 +175,35 @@ static void __attribute__((noreturn, noinline)) become_action(const struct job *
 	fail(job, SPAWN_EXEC, errno);
 }
 
+/* A sealed file in memory that holds the text: what is secret touches neither a disk nor an environment.  -1: errno. */
+static int memory_of(const char *text)
+{
+	int low = memfd_create("input", MFD_CLOEXEC | MFD_ALLOW_SEALING), fd;
+	struct err e;
+
+	fd = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, FIRST_FREE);
+	if (low >= 0)
+		close(low);
+	if (fd < 0)
+		return -1;
+	if (fs_write_all(fd, text, strlen(text), &e) == 0 && lseek(fd, 0, SEEK_SET) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
 pid_t spawn_action(const struct spec *s, int lock, const char *place, int out, int err, struct spawn_failure *f)
 {
 	struct job job = {.spec = s, .place = place, .path = search_path(s), .lock = lock, .out = out, .err = err,
-			  .failure = f};
+			  .memory = -1, .failure = f};
 	pid_t pid;
 
 	*f = (struct spawn_failure){SPAWN_OK, 0};
+	if (s->fd3 && (job.memory = memory_of(s->fd3)) < 0) {
+		*f = (struct spawn_failure){SPAWN_PREPARE, errno};
+		return -1;
+	}
 	if (job.path)
 		job.candidate = xmalloc(strlen(job.path) + strlen(s->argv[0]) + 2);
 	pid = vfork();
@@ -174,6 +212,8 @@ pid_t spawn_action(const struct spec *s, int lock, const char *place, int out, i
 	if (pid < 0)
 		*f = (struct spawn_failure){SPAWN_FORK, errno};
 	free(job.candidate);
+	if (job.memory >= 0)
+		close(job.memory);
 	if (pid < 0 || f->stage == SPAWN_OK)
 		return pid;
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)

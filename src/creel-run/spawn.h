@@ -28,6 +28,7 @@ struct spawn_failure {
 /* Start the action with its output on the descriptors out and err.  Just before the exec the child writes one
  * line into `lock`: its pid, session and start time, and then `place`.  It still holds the flock then, through
  * the descriptor that the exec closes; so a free, empty lock file says that the action never started.
+ * What the specification has as fd3 and fd4 is handed on as the descriptors 3 and 4; no other but 0 to 2 is.
  * Returns the pid once the action runs, or -1 with *f set, the child reaped. */
 pid_t spawn_action(const struct spec *s, int lock, const char *place, int out, int err, struct spawn_failure *f);
 

@@ -33,6 +33,8 @@ static const struct key {
     {"boot", TEXT, false, offsetof(struct spec, boot), 0},
     {"cwd", TEXT, false, offsetof(struct spec, cwd), 0},
     {"request", TEXT, false, offsetof(struct spec, request), 0},
+    {"fd3", TEXT, false, offsetof(struct spec, fd3), 0},
+    {"fd4", NUMBER, false, offsetof(struct spec, fd4), 1},
     {"no_new_privs", NUMBER, false, offsetof(struct spec, no_new_privs), 1},
     {"nofile", NUMBER, false, offsetof(struct spec, nofile), UINT64_MAX},
     {"core", NUMBER, false, offsetof(struct spec, core), UINT64_MAX},

@@ -30,6 +30,7 @@ struct spec {
 	const char *boot;    /* the kernel's boot id; NULL: it is read */
 	const char *cwd;     /* NULL: where the daemon is */
 	const char *request; /* bytes of request.json, or NULL */
+	const char *fd3;     /* what the action finds in memory behind descriptor 3, or NULL */
 	uint64_t attempt;
 	uint64_t parent;     /* the daemon's pid; 0: nobody's child, always announce */
 	uint64_t timeout_ms; /* 0: none */
@@ -37,6 +38,7 @@ struct spec {
 	uint64_t stdout_cap, stderr_cap;
 	uint64_t no_new_privs; /* 0 or 1 */
 	uint64_t nofile, core; /* soft limits of the action; SPEC_AS_IS: those of the supervisor */
+	uint64_t fd4;          /* 0 or 1: the action gets descriptor 4, as the daemon handed it to the supervisor */
 	char **argv; /* ends with NULL, at least one */
 	char **envp; /* ends with NULL */
 	char **secrets; /* ends with NULL; to be masked in what the action leaves */

@@ -78,14 +78,14 @@ static int watch_signals(struct err *e)
 	return 0;
 }
 
-int supervise_prepare(int keep, struct err *e)
+int supervise_prepare(int last, struct err *e)
 {
 	/* Ctrl-C at the daemon's terminal is for the daemon.  A group of its own is enough for that, and the kernel
 	 * makes one at a fraction of the price of a session. */
 	setpgid(0, 0);
-	if (keep >= 0 && fcntl(keep, F_SETFD, FD_CLOEXEC) < 0)
-		return err_sys(e, errno, "descriptor %d is not open", keep);
-	if (syscall(SYS_close_range, keep < 0 ? 3u : (unsigned)keep + 1, ~0u, 0u) < 0)
+	for (int fd = STDERR_FILENO + 1; fd <= last; fd++)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (syscall(SYS_close_range, (unsigned)last + 1, ~0u, 0u) < 0)
 		return err_sys(e, errno, "cannot close inherited descriptors");
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "cannot become a subreaper");
@@ -284,7 +284,7 @@ static int start(struct watch *w, const struct attempt *a)
 /* The files that the action wrote itself.  One that cannot be masked is gone then, and must be missed. */
 static void mask_files(const struct spec *s, int dir, struct result *r)
 {
-	static const char *const names[] = {"output", "error"};
+	static const char *const names[] = {"output", "error", "http-trace.json"};
 	struct err e;
 
 	for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)

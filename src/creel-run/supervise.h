@@ -9,9 +9,9 @@
 #include "creel-run/report.h"
 #include "creel-run/spec.h"
 
-/* Make this process a supervisor: a process group of its own, no descriptor but 0 to 2 (and `keep`, if it is not
- * negative), signals that it reads, and heir of every orphan below it.  First of all. */
-int supervise_prepare(int keep, struct err *e);
+/* Make this process a supervisor: a process group of its own, no descriptor but 0 to `last`, signals that it reads, and
+ * heir of every orphan below it.  First of all. */
+int supervise_prepare(int last, struct err *e);
 
 /* Descriptor 0 becomes /dev/null, once the specification is read. */
 int supervise_close_input(struct err *e);

@@ -121,6 +121,13 @@ int cli_spool(struct cli *c)
 	return 0;
 }
 
+int cli_spool_if_any(struct cli *c)
+{
+	AUTO_FREE char *path = c->spool_arg ? NULL : find_spool(c);
+
+	return c->spool_arg || (path && spool_is(path)) ? cli_spool(c) : 0;
+}
+
 void cli_close(struct cli *c)
 {
 	if (c->spool.path)

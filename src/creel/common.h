@@ -17,6 +17,8 @@ void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Find and open the spool: --spool, $CREEL_SPOOL, ./spool, then `spool` in /etc/creel/creeld.yaml.  Opens the root
  * only, because a user may read executions/ and not rejected/.  -1 after complaining. */
 int cli_spool(struct cli *c);
+/* The same where it does not matter if there is none: only one that was named and is none is complained of. */
+int cli_spool_if_any(struct cli *c);
 void cli_close(struct cli *c);
 
 /* Open a directory of the spool; -1 after complaining. */

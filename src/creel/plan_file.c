@@ -13,6 +13,8 @@
 #include "creel/json.h"
 #include "creel/show_text.h"
 #include "store/admit.h"
+#include "store/catalog_http.h"
+#include "store/catalog_plans.h"
 
 static const char *extension_of(const char *name, const struct buf *text)
 {
@@ -68,13 +70,32 @@ void plan_file_free(struct plan_file *f)
 	buf_free(&f->text);
 }
 
-long plan_file_check(const struct plan_file *f, struct diags *findings)
+static bool catalog_of(struct cli *c, struct plan_catalog *catalog)
+{
+	int *fd = &c->spool.fd[SPOOL_CATALOG];
+
+	if (!c->opened)
+		return false;
+	if (*fd < 0)
+		*fd = openat(c->spool.fd[SPOOL_ROOT], spool_dir_name(SPOOL_CATALOG), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (*fd < 0)
+		return false;
+	*catalog = catalog_plans(&c->spool);
+	catalog->http = http_catalog_new(c->spool.fd[SPOOL_ROOT]);
+	return true;
+}
+
+long plan_file_check(struct cli *c, const struct plan_file *f, struct diags *findings)
 {
 	AUTO_FREE char *name = xasprintf("plan.%s", f->ext);
+	struct plan_catalog catalog = {0};
 	struct admitted a;
+	bool found = catalog_of(c, &catalog), right;
 	long n;
 
-	if (!admit_plan(name, buf_str(&f->text), f->text.len, NULL, clock_wall(), &a, findings))
+	right = admit_plan_in(found ? &catalog : NULL, name, buf_str(&f->text), f->text.len, NULL, clock_wall(), &a, findings);
+	http_catalog_free(catalog.http);
+	if (!right)
 		return -1;
 	n = a.plan->n;
 	admitted_free(&a);

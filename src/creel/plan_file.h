@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "creel/verb.h"
 #include "model/diag.h"
 
 struct plan_file {
@@ -21,8 +22,9 @@ struct plan_file {
 int plan_file_read(const char *arg, struct plan_file *f);
 void plan_file_free(struct plan_file *f);
 
-/* The number of actions, or -1 and the findings. */
-long plan_file_check(const struct plan_file *f, struct diags *findings);
+/* The number of actions, or -1 and the findings.  Names of plans and definitions are looked up in the spool's catalog, if
+ * a spool is opened and its catalog can be read. */
+long plan_file_check(struct cli *c, const struct plan_file *f, struct diags *findings);
 
 /* FILE:LINE:COL: POINTER: MESSAGE; SUGGESTION, one line a finding. */
 void findings_print(FILE *out, const char *name, const struct diags *findings);

@@ -68,10 +68,10 @@ static char *inbox_name(const struct plan_file *f, const char *wanted, unsigned 
 }
 
 /* The findings of a plan that is wrong; true if it may be dropped. */
-static bool is_right(const struct plan_file *f)
+static bool is_right(struct cli *c, const struct plan_file *f)
 {
 	struct diags findings = DIAGS_INIT;
-	bool right = plan_file_check(f, &findings) >= 0;
+	bool right = plan_file_check(c, f, &findings) >= 0;
 
 	if (!right)
 		findings_print(stderr, f->name, &findings);
@@ -98,7 +98,7 @@ static int place(int inbox, const struct plan_file *f, const struct settings *s,
 	return EXIT_UNABLE;
 }
 
-static void drop_one(int inbox, const char *arg, const struct settings *s, struct dropped *d)
+static void drop_one(struct cli *c, int inbox, const char *arg, const struct settings *s, struct dropped *d)
 {
 	struct plan_file f;
 
@@ -107,7 +107,7 @@ static void drop_one(int inbox, const char *arg, const struct settings *s, struc
 		return;
 	d->shown = f.name;
 	sha256_hex(f.text.p, f.text.len, d->digest);
-	if (!s->no_validate && !is_right(&f))
+	if (!s->no_validate && !is_right(c, &f))
 		d->status = EXIT_NO;
 	else
 		d->status = place(inbox, &f, s, d);
@@ -278,7 +278,7 @@ static int submit(struct cli *c, char **files, size_t n, const struct settings *
 	tail_open(&t, c); /* before the drop, so that no answer is missed */
 	for (k = 0; k < n; k++) {
 		d[k].shown = files[k];
-		drop_one(inbox, files[k], s, &d[k]);
+		drop_one(c, inbox, files[k], s, &d[k]);
 	}
 	close(inbox);
 	await_answers(c, &t, d, n, s);

@@ -30,7 +30,7 @@ static void say_ok(const struct plan_file *f, long actions)
 	put_out(&b, stdout);
 }
 
-static int check(const char *arg, bool quiet, json_t *report)
+static int check(struct cli *c, const char *arg, bool quiet, json_t *report)
 {
 	struct diags findings = DIAGS_INIT;
 	struct plan_file f;
@@ -38,7 +38,7 @@ static int check(const char *arg, bool quiet, json_t *report)
 
 	if (plan_file_read(arg, &f) < 0)
 		return EXIT_UNABLE;
-	actions = plan_file_check(&f, &findings);
+	actions = plan_file_check(c, &f, &findings);
 	if (report)
 		json_array_append_new(report, result_of(&f, actions, &findings));
 	else if (actions < 0)
@@ -61,10 +61,12 @@ static int run(struct cli *c, int argc, char **argv)
 		return status;
 	if (argc == 0)
 		return usage(&verb_validate, "which plan?");
+	if (cli_spool_if_any(c) < 0)
+		return EXIT_UNABLE;
 	report = json ? json_array() : NULL;
 	status = EXIT_DONE;
 	for (k = 0; k < argc; k++) {
-		r = check(argv[k], quiet, report);
+		r = check(c, argv[k], quiet, report);
 		if (r > status)
 			status = r;
 	}
@@ -82,7 +84,8 @@ const struct verb verb_validate = {
     "Judges each FILE (- is stdin) exactly as the daemon would, and prints every\n"
     "finding as\n"
     "    FILE:LINE:COLUMN: POINTER: MESSAGE; SUGGESTION\n"
-    "or \"FILE: ok (N actions)\".  Needs no spool and no daemon.\n"
+    "or \"FILE: ok (N actions)\".  Needs no daemon; a spool only for the plans and\n"
+    "definitions of its catalog that a plan names.\n"
     "\n"
     "  --json       an array with one report for each file: {file, ok, errors:\n"
     "               [{message, line, column, …}]}\n"

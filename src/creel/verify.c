@@ -171,7 +171,7 @@ static int rebuild(struct cli *c, const char *id)
 		return EXIT_NO;
 	}
 	marks = (struct state_marks){l.seq, l.events_seq};
-	state_encode(&text, l.exec, &marks);
+	state_encode(&text, &c->spool, l.exec, &marks);
 	loaded_free(&l);
 	r = state_publish(&c->spool, id, text.p, text.len, true, &e);
 	if (r < 0) {

@@ -85,6 +85,7 @@ static int admit(struct daemon *d, const struct claim *c, const char *path, stru
 	struct admitted a;
 	int r = 0;
 
+	catalog.http = d->catalog;
 	if (admit_plan_in(&catalog, path, buf_str(text), text->len, by, now, &a, &errors)) {
 		intake_admit(d, &(struct intake_plan){.id = c->id, .ext = c->ext, .name = c->name, .text = text, .plan = &a,
 						     .by = by, .now = now}, j);

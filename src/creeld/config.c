@@ -22,6 +22,7 @@ static void set_defaults(struct config *c)
 	    .stderr_cap = 16 << 20,
 	    .no_new_privs = true,
 	    .log_level = LOG_LEVEL_INFO,
+	    .retry_after_most = 3600 * 1000,
 	};
 }
 
@@ -56,6 +57,8 @@ static void take(struct config *c, const json_t *root)
 	c->queues = json_incref(json_object_get(root, "queues"));
 	c->breakers = json_incref(json_object_get(root, "breakers"));
 	c->retention = json_incref(json_object_get(root, "retention"));
+	c->http = json_incref(json_object_get(root, "http"));
+	c->retry_after_most = seconds(json_object_get(c->http, "max_retry_after_sec"), c->retry_after_most);
 	c->secrets_dir = xstrdup_opt(json_string_value(json_object_get(root, "secrets_dir")));
 	c->spool = xstrdup_opt(json_string_value(json_object_get(root, "spool")));
 }
@@ -79,6 +82,7 @@ void config_free(struct config *c)
 {
 	free(c->spool);
 	json_decref(c->breakers);
+	json_decref(c->http);
 	free(c->secrets_dir);
 	json_decref(c->env);
 	json_decref(c->queues);

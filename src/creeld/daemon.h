@@ -41,11 +41,13 @@ struct config {
 	json_t *queues; /* name -> {concurrency}; owned */
 	json_t *breakers; /* name -> {failures, window_sec, open_sec}; owned */
 	json_t *retention; /* how long executions are kept; NULL: for ever; owned */
+	msec retry_after_most; /* how long a server may make an action wait */
+	json_t *http;   /* {executor, allow_private, …}; owned */
 	char *secrets_dir; /* where secrets are, beside $CREDENTIALS_DIRECTORY; or NULL */
 	bool drain;
 };
 
-enum input_kind { INPUT_RESULT, INPUT_LOST, INPUT_ADOPTED, INPUT_WITHDRAWN, INPUT_DECISION, INPUT_CONTROL,
+enum input_kind { INPUT_RESULT, INPUT_LOST, INPUT_UNSTARTED, INPUT_ADOPTED, INPUT_WITHDRAWN, INPUT_DECISION, INPUT_CONTROL,
 		  INPUT_ORDER /* from the parent execution */ };
 
 /* Something that happened to an execution, waiting for its turn. */
@@ -53,12 +55,13 @@ struct input {
 	enum input_kind kind;
 	uint32_t action, attempt;
 	struct attempt_report report; /* RESULT */
-	char *reason;                 /* LOST */
+	char *reason;                 /* LOST, UNSTARTED */
 	struct request request;       /* DECISION, CONTROL, ORDER: its pointers are owned by the fields below */
 	enum spool_dir dir;           /* where the file is */
 	char *file;                   /* its name there */
 	char *verb, *user, *comment;
 	json_t *by, *inputs;
+	char *typed; /* DECISION: what a person typed in; wiped with the input */
 	long uid;
 	json_t *parent;  /* ORDER: the attempt that it comes from */
 	uint32_t number; /* of the request that a decision cites; 0: none */
@@ -145,6 +148,8 @@ struct lock_mark {
 
 struct flush_job;
 struct breakers;
+struct http_catalog;
+struct typed_item;
 
 struct daemon {
 	struct config config;
@@ -175,6 +180,7 @@ struct daemon {
 	struct map held;      /* "r:RESOURCE" or "q:QUEUE" -> how many; keys in held_keys */
 	VEC(char *) held_keys;
 	struct breakers *breakers;
+	struct http_catalog *catalog; /* definitions of HTTP actions */
 	VEC(uint32_t) stale; /* have a state.json that lags */
 	struct heap timers;
 
@@ -184,6 +190,7 @@ struct daemon {
 	size_t spares_wanted;
 	msec last_start; /* monotonic */
 	VEC(pid_t) lingering; /* supervisors, children of ours, whose result was taken before their end */
+	int tokens; /* a file in memory that HTTP attempts share: access tokens, on no disk */
 	VEC(struct sub) subs;
 	bool reopening; /* an execution that had ended was loaded in this turn */
 	uint32_t admitted_starts; /* committed to by admissions of this turn */
@@ -202,6 +209,7 @@ struct daemon {
 	bool stop, reload;
 	bool any_failed; /* an execution that ended in this life did not complete */
 	uint64_t random;
+	VEC(struct typed_item *) typed; /* typed.h */
 	json_t *later;    /* dropped names that must wait: name -> what it looked like; forgotten at each rescan */
 	json_t *personal; /* files below confirm/by/ that were looked at, with their time of change */
 	msec last_look;   /* monotonic: when those of `later` were looked at */
@@ -245,6 +253,8 @@ unsigned watch_take(void); /* directories with news since the last call */
 /* intake.c, drops.c */
 void intake_scan(struct daemon *d, struct flush_job *j);
 bool intake_is_empty(struct daemon *d);
+/* Read the catalog and say which of its files are wrong, once for each version. */
+void intake_report_catalog(struct daemon *d);
 /* Finish what an earlier daemon had claimed.  -1: what there is cannot be told. */
 int intake_claims(struct daemon *d, struct flush_job *j, struct err *e);
 void drops_scan_confirm(struct daemon *d);
@@ -253,6 +263,8 @@ void drops_scan_control(struct daemon *d);
 bool drop_is_ready(struct daemon *d, int dir, const char *name);
 /* Move a dropped file to rejected/ with its error file, and say so in events/. */
 void drop_reject(struct daemon *d, int dir, const char *name, const char *shown, json_t *report);
+/* The same for one that may hold what somebody typed in: what is kept of it only says so. */
+void drop_reject_typed(struct daemon *d, int dir, const char *name, json_t *report);
 json_t *drop_report(const char *file, const char *category, const char *message, const char *suggestion, long uid);
 /* Something that was dropped could not be looked at: a scan follows, soon at first, then less often. */
 void drop_again(struct daemon *d);
@@ -277,12 +289,15 @@ void child_speaks(struct daemon *d, int fd);
 void children_check_adopted(struct daemon *d);
 void child_end(struct daemon *d, struct running *r);
 
-/* spec.c: the specification of an attempt for creel-run. -1: *error is why it cannot be made */
+/* spec.c, spec_http.c: the specification of an attempt for creel-run. -1: *e is why it cannot be made: EKEYREJECTED, it
+ * cannot prove who it is; ENOKEY, what a person typed in is gone; EBADMSG, all else */
 int spec_make(struct daemon *d, struct live *l, uint32_t action, struct buf *spec, struct err *e);
 
 /* turn.c */
 enum { TURN_HOLD_MS = 10 };
 void turn(struct daemon *d);
+/* A turn of the core whose events go to out. */
+struct turn turn_of(struct daemon *d, struct events *out, msec now);
 bool turn_held(const struct daemon *d); /* the next turn waits for more results, but no longer than that */
 /* The starts that an admission's own commit can hold, so that a plan of one action costs two commits. */
 void turn_first_starts(struct daemon *d, struct exec *x, struct turn *t);

@@ -28,6 +28,24 @@ static void refuse(struct daemon *d, struct live *l, uint32_t i, json_t *error)
 	    .outcome = ATTEMPT_FAILED, .started = now, .finished = now, .error = in->report.error};
 }
 
+/* Somebody has to be asked again: the attempt goes back to where that is done. */
+static void unstarted(struct daemon *d, struct live *l, uint32_t i, const char *why)
+{
+	struct input *in = live_input(d, l, INPUT_UNSTARTED, i);
+
+	in->attempt = l->exec->a[i].attempt;
+	in->reason = xstrdup(why);
+}
+
+static json_t *no_credentials(const char *why)
+{
+	json_t *error = error_new(ERROR_AUTH_INVALID, false, "the request cannot prove who sends it: %s", why);
+
+	error_set_code(error, "credentials");
+	error_set_suggestion(error, "set what the definition names under authentication, and retry");
+	return error;
+}
+
 bool dispatch_may(const struct daemon *d, const struct live *l, uint32_t i, msec now)
 {
 	return !breakers_unsettled(d, l->exec, i) && !breakers_hold(d, l->exec, i, now);
@@ -68,6 +86,14 @@ static bool hand_out(struct daemon *d, struct live *l, uint32_t i, msec now)
 	}
 	if (e.code == EBADMSG) {
 		refuse(d, l, i, error_new(ERROR_VALIDATION_FAILED, false, "the attempt cannot be made: %s", e.text));
+		return true;
+	}
+	if (e.code == EKEYREJECTED) {
+		refuse(d, l, i, no_credentials(e.text));
+		return true;
+	}
+	if (e.code == ENOKEY) {
+		unstarted(d, l, i, e.text);
 		return true;
 	}
 	log_error("cannot start a supervisor: %s; trying again in 1 s", e.text);

@@ -201,6 +201,20 @@ void drop_reject(struct daemon *d, int dir, const char *name, const char *shown,
 	json_decref(report);
 }
 
+void drop_reject_typed(struct daemon *d, int dir, const char *name, json_t *report)
+{
+	static const char placeholder[] = "# what was typed in is not kept\n";
+	struct err e;
+
+	/* Over the file itself, so that no copy stays; one that cannot be replaced is not moved either. */
+	if (fs_publish(dir, name, placeholder, sizeof placeholder - 1, 0, &e) < 0) {
+		log_error("%s is refused, and may hold what somebody typed in: %s; remove it", name, e.text);
+		json_decref(report);
+		return;
+	}
+	drop_reject(d, dir, name, name, report);
+}
+
 /* ---- reading a decision or an order ---- */
 
 static const char *translate(const char *verb)
@@ -253,6 +267,7 @@ static json_t *take_content(const char *name, const struct buf *text, const char
 		if (!inputs)
 			inputs = json_object_get(source.root, "inputs");
 		in->inputs = json_incref(inputs);
+		in->typed = xstrdup_opt(json_string_value(json_object_get(source.root, "input")));
 	}
 	if (errors.n > 0) {
 		source_place_all(&source, &errors);
@@ -285,8 +300,10 @@ static enum fate read_content(struct daemon *d, int dir, const char *name, const
 		return leave(d, shown, &e);
 	in->user = xstrdup(json_string_value(json_object_get(in->by, "user")));
 	in->request.changed = (msec)st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000;
-	if (text.len > 0)
+	if (text.len > 0) {
 		*report = take_content(name, &text, schema, in);
+		explicit_bzero(text.p, text.len);
+	}
 	return *report ? FATE_REFUSE : FATE_USE;
 }
 
@@ -310,6 +327,34 @@ static struct live *find_execution(struct daemon *d, const char *id, const char 
 	else if (there > 0)
 		err_set(e, EALREADY, "execution %s has ended", id);
 	return NULL;
+}
+
+/* Could a decision with this name be an answer to a request for a value?  Then nothing of it must be kept. */
+static bool may_be_typed(struct daemon *d, enum input_kind kind, const char *name)
+{
+	char copy[SPOOL_PATH_MAX], *id, *action, *verb;
+	struct asked *open;
+	struct live *l;
+	uint32_t i;
+
+	if (kind != INPUT_DECISION)
+		return false;
+	snprintf(copy, sizeof copy, "%s", name);
+	if (!spool_split_name(copy, &id, &action, &verb) || !action || !(l = live_find(d, id)))
+		return false;
+	i = plan_find(l->plan, action);
+	open = i == NO_ACTION ? NULL : exec_open_request(l->exec, i);
+	return open && strcmp(open->kind, "input") == 0;
+}
+
+/* A report that quotes nothing of the file. */
+static json_t *not_what_is_asked_for(const char *name, json_t *report)
+{
+	long uid = json_is_integer(json_object_get(report, "uid")) ? (long)json_integer_value(json_object_get(report, "uid")) : -1;
+
+	json_decref(report);
+	return drop_report(name, "validation_failed", "it does not hold what is asked for, as {input: \"…\"}",
+			   "creel approve asks for it and writes the file", uid);
 }
 
 /* Whom it is about.  name is changed. */
@@ -352,6 +397,7 @@ static bool take(struct daemon *d, enum spool_dir where, int dir, const char *na
 	struct live *l = NULL;
 	json_t *report = NULL;
 	enum fate fate = read_content(d, dir, name, shown, &in, &report);
+	bool typed;
 
 	if (fate == FATE_USE)
 		fate = find_subject(d, copy, shown, &in, &l, &report);
@@ -360,8 +406,11 @@ static bool take(struct daemon *d, enum spool_dir where, int dir, const char *na
 		*live_input(d, l, in.kind, in.action) = in;
 		return true;
 	}
+	typed = fate == FATE_REFUSE && (in.typed || may_be_typed(d, in.kind, name));
 	input_free(&in);
-	if (fate == FATE_REFUSE && where != SPOOL_CONFIRM_BY)
+	if (typed && where != SPOOL_CONFIRM_BY)
+		drop_reject_typed(d, dir, name, not_what_is_asked_for(name, report));
+	else if (fate == FATE_REFUSE && where != SPOOL_CONFIRM_BY)
 		drop_reject(d, dir, name, name, report);
 	else if (fate == FATE_REFUSE)
 		drop_reject(d, -1, NULL, shown, report);

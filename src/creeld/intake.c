@@ -21,6 +21,7 @@
 #include "codec/source.h"
 #include "creeld/intake.h"
 #include "creeld/subexec.h"
+#include "store/catalog_http.h"
 
 enum { BATCH = 128 }; /* plans taken in one turn: a flood must not keep results and deadlines waiting */
 
@@ -97,8 +98,7 @@ void intake_admit(struct daemon *d, const struct intake_plan *in, struct flush_j
 	struct buf bytes = BUF_INIT;
 	struct exec *x = exec_new(in->plan->plan, in->id);
 	struct live *l = live_add(d, in->plan->plan, x);
-	struct turn t = {.now = in->now, .random = d->random += 0x9e3779b97f4a7c15u, .out = &c.events,
-			 .check_inputs = definition_check_inputs, .child = subexec_choose, .ctx = d};
+	struct turn t = turn_of(d, &c.events, in->now);
 	char when[CLOCK_TEXT];
 
 	core_begin(x, &t, accepted_data(in));
@@ -239,14 +239,32 @@ static void scan_results(struct daemon *d)
 		log_error("cannot read results/: %s; trying again at the next scan", e.text);
 }
 
+void intake_report_catalog(struct daemon *d)
+{
+	size_t k;
+
+	http_catalog_refresh(d->catalog);
+	for (k = 0; k < http_catalog_count(d->catalog); k++) {
+		struct catalog_item *i = http_catalog_item(d->catalog, k);
+		const struct diag *f = i->errors.v;
+
+		if (i->errors.n > 0 && !i->told)
+			log_warn("catalog/%s cannot be used: line %d, column %d: %s%s%s", i->file, f->line, f->column, f->message,
+				 f->suggestion ? "; " : "", f->suggestion ? f->suggestion : "");
+		i->told = i->errors.n > 0;
+	}
+}
+
 void intake_scan(struct daemon *d, struct flush_job *j)
 {
 	unsigned scan = d->scan | watch_take();
 	msec now = clock_mono();
 
 	d->scan = 0;
+	http_catalog_look_again(d->catalog);
 	if (now - d->last_scan >= d->config.rescan) {
 		scan = ~0u;
+		intake_report_catalog(d);
 		d->last_scan = now;
 		d->again_at = 0;
 		json_object_clear(d->later); /* what is gone must not be waited for */

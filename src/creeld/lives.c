@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "codec/commit.h"
-#include "creeld/daemon.h"
+#include "creeld/typed.h"
 #include "store/write.h"
 
 struct live *live_add(struct daemon *d, struct plan *plan, struct exec *x)
@@ -72,6 +72,9 @@ void input_free(struct input *in)
 	json_decref(in->by);
 	json_decref(in->inputs);
 	json_decref(in->parent);
+	if (in->typed)
+		explicit_bzero(in->typed, strlen(in->typed));
+	free(in->typed);
 }
 
 static void drop_slot(uint32_t *v, size_t *n, uint32_t slot)
@@ -110,6 +113,7 @@ void live_remove(struct daemon *d, struct live *l)
 	vec_free(&l->queued);
 	events_free(&l->out);
 	map_del(&d->by_id, l->exec->id);
+	typed_forget_execution(d, l->exec->id);
 	exec_free(l->exec);
 	plan_free(l->plan);
 	d->lives.v[l->slot] = NULL;

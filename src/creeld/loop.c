@@ -24,6 +24,8 @@
 #include "creeld/notify.h"
 #include "creeld/spares.h"
 #include "creeld/survivors.h"
+#include "creeld/typed.h"
+#include "store/catalog_http.h"
 #include "store/write.h"
 
 enum { EXIT_CONFIG = 64, EXIT_LOCKED = 75, EXIT_SPOOL = 100, EXIT_SYSTEM = 111 };
@@ -322,7 +324,7 @@ static int open_kernel_things(struct daemon *d, struct err *e)
 		return err_sys(e, errno, "cannot become a subreaper");
 	if (getrandom(&d->random, sizeof d->random, 0) < 0)
 		return err_sys(e, errno, "cannot get random bytes");
-	if (flusher_start(d, e) < 0 || watch_start(d, e) < 0)
+	if (spares_open(d, e) < 0 || flusher_start(d, e) < 0 || watch_start(d, e) < 0)
 		return -1;
 	watch_fd(d, d->signals);
 	watch_fd(d, d->watch_event);
@@ -385,6 +387,7 @@ static int set_up(struct daemon *d, const struct settings *s)
 	}
 	survivors_look_around(d);
 	adjust_limits(d);
+	d->catalog = http_catalog_new(d->spool.fd[SPOOL_ROOT]);
 	if (breakers_load(d, &e) < 0 || open_kernel_things(d, &e) < 0) {
 		log_error("%s", e.text);
 		return EXIT_SYSTEM;
@@ -416,6 +419,8 @@ static void tear_down(struct daemon *d)
 	vec_free(&d->free_slots);
 	limits_clear(d);
 	breakers_free(d);
+	typed_free(d);
+	http_catalog_free(d->catalog);
 	vec_free(&d->running);
 	vec_free(&d->ready_children);
 	vec_free(&d->lingering);

@@ -192,7 +192,7 @@ static void finish_ended(struct daemon *d, struct live *l)
 			unlinkat(d->spool.fd[SPOOL_ROOT], path, 0);
 	}
 	strcpy(st.id, l->exec->id);
-	state_encode(&text, l->exec, &marks);
+	state_encode(&text, &d->spool, l->exec, &marks);
 	st.n = text.len;
 	st.text = buf_steal(&text);
 	vec_push(&j->states, st);

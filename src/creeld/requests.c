@@ -7,7 +7,7 @@
 #include "core/context.h"
 #include "creeld/secrets.h"
 
-static json_t *commands(const struct exec *x, const char *action, const json_t *choices)
+static json_t *commands(const struct exec *x, const char *action, const json_t *choices, bool typed)
 {
 	json_t *o = json_object(), *c;
 	size_t k;
@@ -17,8 +17,12 @@ static json_t *commands(const struct exec *x, const char *action, const json_t *
 
 		json_object_set_new(o, verb, json_sprintf("creel %s %s %s", verb, x->id, action));
 	}
-	json_object_set_new(o, "byHand", json_sprintf("touch confirm/%s.%s.%s", x->id, action,
-						      json_string_value(json_array_get(choices, 0))));
+	if (typed)
+		json_object_set_new(o, "byHand", json_sprintf("write {\"input\": \"…\"} to a file and move it to confirm/%s.%s.approve",
+							      x->id, action));
+	else
+		json_object_set_new(o, "byHand", json_sprintf("touch confirm/%s.%s.%s", x->id, action,
+							      json_string_value(json_array_get(choices, 0))));
 	return o;
 }
 
@@ -64,6 +68,7 @@ char *requests_text(struct live *l, uint32_t i)
 	struct asked *a = exec_open_request(l->exec, i);
 	json_t *o, *inputs, *error = NULL, *choices;
 	char *text, *shown;
+	bool typed = a && strcmp(a->kind, "input") == 0;
 
 	if (!a)
 		return NULL;
@@ -76,6 +81,12 @@ char *requests_text(struct live *l, uint32_t i)
 	if (strcmp(a->kind, "confirm") == 0 && pa->confirmation) {
 		json_object_set_new(o, "title", json_string(pa->confirmation->title));
 		json_object_set_new(o, "message", json_string(pa->confirmation->message));
+	} else if (typed) {
+		AUTO_FREE char *title = NULL, *message = NULL;
+
+		core_prompt(pa, &title, &message);
+		json_object_set_new(o, "title", json_string(title));
+		json_object_set_new(o, "message", json_string(message));
 	} else {
 		json_t *e = json_object_get(l->exec->a[i].record, "error");
 		json_t *message = json_object_get(e, "message");
@@ -92,7 +103,7 @@ char *requests_text(struct live *l, uint32_t i)
 	json_object_set_new(o, "requestedAt", time_text(a->requested));
 	if (a->deadline)
 		json_object_set_new(o, "deadline", time_text(a->deadline));
-	json_object_set_new(o, "commands", commands(l->exec, pa->id, choices));
+	json_object_set_new(o, "commands", commands(l->exec, pa->id, choices, typed));
 	json_object_set_new(o, "choices", choices);
 	set_who(o, pa->confirmation);
 	text = json_dumps(o, JSON_INDENT(2));

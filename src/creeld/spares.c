@@ -17,9 +17,9 @@
 enum {
 	SPARES = 2,           /* at most: what starts in one go beyond that is started when it is needed */
 	SPARE_MS = 1000,      /* without a start, after which they leave */
-	SPEC_FD = 0, WORDS_FD = 3, /* of creel-run --wait */
+	SPEC_FD = 0, WORDS_FD = 3, TOKENS_FD = 4, /* of creel-run --wait */
 	INLINE = 32000,       /* bytes of a specification that goes with the word */
-	FIRST_FREE = WORDS_FD + 1
+	FIRST_FREE = TOKENS_FD + 1
 };
 
 /* creel-run lies beside creeld. */
@@ -40,7 +40,7 @@ static const char *supervisor_path(void)
 
 /* vfork copies nothing of the daemon, however large it has grown, and posix_spawn would look at each signal first:
  * creel-run sets its own.  The child changes nothing but its descriptors. */
-static __attribute__((noinline)) pid_t become_supervisor(int spec, int words, int *failure)
+static __attribute__((noinline)) pid_t become_supervisor(int spec, int words, int tokens, int *failure)
 {
 	static char name[] = "creel-run", wait[] = "--wait";
 	char *argv[] = {name, wait, NULL}, *envp[] = {NULL};
@@ -49,7 +49,7 @@ static __attribute__((noinline)) pid_t become_supervisor(int spec, int words, in
 
 	if (pid != 0)
 		return pid;
-	if (dup2(spec, SPEC_FD) == SPEC_FD && dup2(words, WORDS_FD) == WORDS_FD)
+	if (dup2(spec, SPEC_FD) == SPEC_FD && dup2(words, WORDS_FD) == WORDS_FD && dup2(tokens, TOKENS_FD) == TOKENS_FD)
 		execve(path, argv, envp);
 	*failure = errno;
 	_exit(127);
@@ -90,6 +90,12 @@ static int open_ways(struct supervisor *s, int *theirs, struct err *e)
 	return -1;
 }
 
+int spares_open(struct daemon *d, struct err *e)
+{
+	d->tokens = move_up(memfd_create("tokens", MFD_CLOEXEC));
+	return d->tokens < 0 ? err_sys(e, errno, "cannot make a memory file") : 0;
+}
+
 static int spawn(const struct daemon *d, struct supervisor *s, struct err *e)
 {
 	struct epoll_event want = {.events = EPOLLIN};
@@ -100,7 +106,7 @@ static int spawn(const struct daemon *d, struct supervisor *s, struct err *e)
 	want.data.fd = s->words;
 	if (epoll_ctl(d->epoll, EPOLL_CTL_ADD, s->words, &want) < 0)
 		err_sys(e, errno, "cannot listen to a supervisor");
-	else if ((s->pid = become_supervisor(s->spec, theirs, &failure)) < 0)
+	else if ((s->pid = become_supervisor(s->spec, theirs, d->tokens, &failure)) < 0)
 		err_sys(e, errno, "cannot make a process");
 	else if (failure && waitpid(s->pid, NULL, 0) >= 0)
 		err_sys(e, failure, "cannot run %s", supervisor_path());

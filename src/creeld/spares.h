@@ -17,6 +17,9 @@
 
 #include "creeld/flush.h"
 
+/* Before all else: what every supervisor is handed (d->tokens). */
+int spares_open(struct daemon *d, struct err *e);
+
 /* Give an attempt to a supervisor, which starts it at once.  0, or -1 with *e. */
 int spares_start(struct daemon *d, const struct buf *spec, struct supervisor *out, struct err *e);
 /* Its attempt is over and it lives: keep it, or let it go. */

@@ -13,9 +13,9 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "core/context.h"
-#include "creeld/secrets.h"
+#include "creeld/spec_impl.h"
 
-static void put(struct buf *b, const char *key, const char *value)
+void spec_put(struct buf *b, const char *key, const char *value)
 {
 	buf_puts(b, key);
 	buf_putc(b, '=');
@@ -29,7 +29,7 @@ static void put_number(struct buf *b, const char *key, unsigned long long value)
 	buf_putc(b, '\0');
 }
 
-static void put_env(struct buf *b, const char *name, const char *value)
+void spec_put_env(struct buf *b, const char *name, const char *value)
 {
 	buf_printf(b, "env=%s=", name);
 	buf_puts(b, value);
@@ -61,7 +61,7 @@ static int put_env_object(struct buf *b, const struct daemon *d, const struct ex
 		r = text ? secrets_reveal(d, x, text, &value, &used, e) : -1;
 		if (r < 0)
 			break;
-		put_env(b, name, buf_str(&value));
+		spec_put_env(b, name, buf_str(&value));
 	}
 	secrets_put(&used, b);
 	if (used.values.n == 0) /* what has a secret in its environment leaves no core either */
@@ -86,14 +86,29 @@ static void add_consumed(const struct live *l, uint32_t i, json_t *env)
 	}
 }
 
+void spec_put_creel_env(struct buf *b, const struct live *l, uint32_t i, const char *dir)
+{
+	AUTO_FREE char *output = xasprintf("%s/output", dir), *error = xasprintf("%s/error", dir);
+	AUTO_FREE char *input = xasprintf("%s/request.json", dir);
+	char key[160], number[24];
+
+	context_idempotency_key(l->exec, i, key, sizeof key);
+	snprintf(number, sizeof number, "%u", l->exec->a[i].attempt);
+	spec_put_env(b, "CREEL_EXECUTION_ID", l->exec->id);
+	spec_put_env(b, "CREEL_ACTION_ID", l->plan->actions[i].id);
+	spec_put_env(b, "CREEL_ATTEMPT", number);
+	spec_put_env(b, "CREEL_IDEMPOTENCY_KEY", key);
+	spec_put_env(b, "CREEL_INPUT", input);
+	spec_put_env(b, "CREEL_OUTPUT", output);
+	spec_put_env(b, "CREEL_ERROR", error);
+	spec_put_env(b, "CREEL_DIR", dir);
+}
+
 static int put_environment(struct buf *b, struct daemon *d, struct live *l, uint32_t i, const char *dir,
 			   const json_t *inputs, struct err *e)
 {
 	static const char *const kept[] = {"PATH", "HOME", "LANG", "TZ"};
 	json_t *all = json_object(), *plan_env = NULL;
-	AUTO_FREE char *output = xasprintf("%s/output", dir), *error = xasprintf("%s/error", dir);
-	AUTO_FREE char *input = xasprintf("%s/request.json", dir);
-	char key[160], number[24];
 	size_t k;
 	int r = 0;
 
@@ -110,16 +125,7 @@ static int put_environment(struct buf *b, struct daemon *d, struct live *l, uint
 	if (r == 0)
 		r = put_env_object(b, d, l->exec, all, e);
 	json_decref(all);
-	context_idempotency_key(l->exec, i, key, sizeof key);
-	snprintf(number, sizeof number, "%u", l->exec->a[i].attempt);
-	put_env(b, "CREEL_EXECUTION_ID", l->exec->id);
-	put_env(b, "CREEL_ACTION_ID", l->plan->actions[i].id);
-	put_env(b, "CREEL_ATTEMPT", number);
-	put_env(b, "CREEL_IDEMPOTENCY_KEY", key);
-	put_env(b, "CREEL_INPUT", input);
-	put_env(b, "CREEL_OUTPUT", output);
-	put_env(b, "CREEL_ERROR", error);
-	put_env(b, "CREEL_DIR", dir);
+	spec_put_creel_env(b, l, i, dir);
 	return r;
 }
 
@@ -129,44 +135,20 @@ static int put_arguments(struct buf *b, const char *definition, const json_t *in
 	size_t k;
 
 	if (strcmp(definition, "shell.run") == 0) {
-		put(b, "arg", "/bin/sh");
-		put(b, "arg", "-c");
-		put(b, "arg", json_string_value(json_object_get(inputs, "script")));
-		put(b, "arg", "sh");
+		spec_put(b, "arg", "/bin/sh");
+		spec_put(b, "arg", "-c");
+		spec_put(b, "arg", json_string_value(json_object_get(inputs, "script")));
+		spec_put(b, "arg", "sh");
 		return 0;
 	}
-	put(b, "arg", json_string_value(json_object_get(inputs, "command")));
+	spec_put(b, "arg", json_string_value(json_object_get(inputs, "command")));
 	json_array_foreach(args, k, v) {
 		AUTO_FREE char *text = scalar(v);
 
 		if (!text)
 			return err_set(e, EBADMSG, "argument %zu is no text", k + 1);
-		put(b, "arg", text);
+		spec_put(b, "arg", text);
 	}
-	return 0;
-}
-
-static int put_request(struct buf *b, struct live *l, uint32_t i, const json_t *inputs, struct err *e)
-{
-	const struct action *pa = &l->plan->actions[i];
-	AUTO_FREE char *text = NULL, *shown = NULL;
-	char key[160];
-	json_t *o = json_object();
-
-	context_idempotency_key(l->exec, i, key, sizeof key);
-	json_object_set_new(o, "execution", json_string(l->exec->id));
-	json_object_set_new(o, "action", json_string(pa->id));
-	json_object_set_new(o, "attempt", json_integer(l->exec->a[i].attempt));
-	json_object_set_new(o, "idempotencyKey", json_string(key));
-	json_object_set_new(o, "actionDefinitionId", json_string(pa->definition));
-	json_object_set(o, "inputs", (json_t *)inputs);
-	if (pa->timeout)
-		json_object_set_new(o, "timeoutMs", json_integer(pa->timeout));
-	text = json_dumps(o, JSON_COMPACT);
-	json_decref(o);
-	shown = secrets_hide(l->exec, text);
-	put(b, "request", shown);
-	(void)e;
 	return 0;
 }
 
@@ -184,6 +166,31 @@ static msec time_limit(const struct live *l, uint32_t i)
 	return !limit || left < limit ? left : limit;
 }
 
+void spec_put_request(struct buf *b, const struct live *l, uint32_t i, const json_t *inputs, json_t *http)
+{
+	const struct action *pa = &l->plan->actions[i];
+	AUTO_FREE char *text = NULL, *shown = NULL;
+	msec limit = time_limit(l, i);
+	char key[160];
+	json_t *o = json_object();
+
+	context_idempotency_key(l->exec, i, key, sizeof key);
+	json_object_set_new(o, "execution", json_string(l->exec->id));
+	json_object_set_new(o, "action", json_string(pa->id));
+	json_object_set_new(o, "attempt", json_integer(l->exec->a[i].attempt));
+	json_object_set_new(o, "idempotencyKey", json_string(key));
+	json_object_set_new(o, "actionDefinitionId", json_string(pa->definition));
+	json_object_set(o, "inputs", (json_t *)inputs);
+	if (limit)
+		json_object_set_new(o, "timeoutMs", json_integer(limit));
+	if (http)
+		json_object_set(o, "http", http);
+	text = json_dumps(o, JSON_COMPACT);
+	json_decref(o);
+	shown = secrets_hide(l->exec, text);
+	spec_put(b, "request", shown);
+}
+
 /* Read once, and handed to every supervisor. */
 static const char *boot_id(void)
 {
@@ -195,13 +202,31 @@ static const char *boot_id(void)
 	return id;
 }
 
+static int put_command(struct buf *b, struct daemon *d, struct live *l, uint32_t i, const char *dir, const json_t *inputs,
+		       struct err *e)
+{
+	json_t *cwd = json_object_get(inputs, "cwd");
+
+	if (cwd)
+		spec_put(b, "cwd", json_string_value(cwd));
+	if (put_arguments(b, l->plan->actions[i].definition, inputs, e) < 0)
+		return -1;
+	/* A plan that does this is refused; a person's changes to the inputs come later. */
+	if (secrets_marked(l->exec, b->p, b->len))
+		return err_set(e, EBADMSG, "a secret stands where it would be seen: put it under env: and read the variable");
+	if (put_environment(b, d, l, i, dir, inputs, e) < 0)
+		return -1;
+	spec_put_request(b, l, i, inputs, NULL);
+	return 0;
+}
+
 int spec_make(struct daemon *d, struct live *l, uint32_t i, struct buf *b, struct err *e)
 {
 	const struct action *pa = &l->plan->actions[i];
 	struct action_state *a = &l->exec->a[i];
 	char path[SPOOL_PATH_MAX], name[SPOOL_PATH_MAX];
 	AUTO_FREE char *dir = NULL, *results = NULL;
-	json_t *inputs = a->resolved, *error = NULL, *cwd;
+	json_t *inputs = a->resolved, *error = NULL;
 	int r;
 
 	a->resolved = NULL;
@@ -214,35 +239,25 @@ int spec_make(struct daemon *d, struct live *l, uint32_t i, struct buf *b, struc
 	spool_result_name(l->exec->id, pa->id, a->attempt, name);
 	dir = xasprintf("%s/%s", d->spool.path, path);
 	results = xasprintf("%s/results", d->spool.path);
-	put(b, "dir", dir);
-	put(b, "results", results);
-	put(b, "link", name);
+	spec_put(b, "dir", dir);
+	spec_put(b, "results", results);
+	spec_put(b, "link", name);
 	put_number(b, "parent", (unsigned)getpid());
 	if (boot_id()[0])
-		put(b, "boot", boot_id());
-	put(b, "execution", l->exec->id);
-	put(b, "action", pa->id);
+		spec_put(b, "boot", boot_id());
+	spec_put(b, "execution", l->exec->id);
+	spec_put(b, "action", pa->id);
 	put_number(b, "attempt", a->attempt);
-	put(b, "token", a->token);
+	spec_put(b, "token", a->token);
 	put_number(b, "timeout_ms", (unsigned long long)time_limit(l, i));
 	put_number(b, "grace_ms", (unsigned long long)d->config.grace);
 	put_number(b, "stdout_cap", (unsigned long long)d->config.stdout_cap);
 	put_number(b, "stderr_cap", (unsigned long long)d->config.stderr_cap);
 	put_number(b, "nofile", d->soft_nofile);
 	put_number(b, "no_new_privs", d->config.no_new_privs);
-	cwd = json_object_get(inputs, "cwd");
-	if (cwd)
-		put(b, "cwd", json_string_value(cwd));
-	r = put_arguments(b, pa->definition, inputs, e);
-	/* A plan that does this is refused; a person's changes to the inputs come later. */
-	if (r == 0 && secrets_marked(l->exec, b->p, b->len))
-		r = err_set(e, EBADMSG, "a secret stands where it would be seen: put it under env: and read the variable");
-	if (r == 0)
-		r = put_environment(b, d, l, i, dir, inputs, e);
-	if (r == 0)
-		r = put_request(b, l, i, inputs, e);
+	r = pa->http ? spec_put_http(b, d, l, i, dir, inputs, e) : put_command(b, d, l, i, dir, inputs, e);
 	json_decref(inputs);
-	if (r < 0 && e->code != EBADMSG)
+	if (r < 0 && e->code != EKEYREJECTED && e->code != ENOKEY)
 		e->code = EBADMSG;
 	return r;
 }

@@ -13,7 +13,9 @@
 #include "creeld/breakers.h"
 #include "creeld/flush.h"
 #include "creeld/requests.h"
+#include "creeld/secrets.h"
 #include "creeld/subexec.h"
+#include "creeld/typed.h"
 #include "store/state_file.h"
 #include "store/write.h"
 
@@ -23,10 +25,11 @@ enum {
 	STATE_COST_FACTOR = 20 /* nor more than a twentieth of the time */
 };
 
-static struct turn turn_of(struct daemon *d, struct live *l, msec now)
+struct turn turn_of(struct daemon *d, struct events *out, msec now)
 {
-	return (struct turn){.now = now, .random = d->random += 0x9e3779b97f4a7c15u, .out = &l->out,
-			     .check_inputs = definition_check_inputs, .child = subexec_choose, .ctx = d};
+	return (struct turn){.now = now, .random = d->random += 0x9e3779b97f4a7c15u, .out = out,
+			     .check_inputs = definition_check_inputs, .child = subexec_choose,
+			     .typed_missing = typed_missing, .retry_after_most = d->config.retry_after_most, .ctx = d};
 }
 
 /* ---- what arrived ---- */
@@ -44,6 +47,10 @@ static void keep_file(struct daemon *d, struct live *l, const struct input *in, 
 	if (in->kind == INPUT_DECISION) {
 		spool_confirm_path(l->exec->id, l->plan->actions[in->action].id, l->exec->a[in->action].asked, dir);
 		f.to = xasprintf("%s/%s", dir, in->verb);
+		if (in->typed) { /* what was typed in is not kept: that it was is */
+			vec_push(&j->files, (struct flush_file){.to = f.to, .text = xstrdup("{\"input\":\"***\"}")});
+			f.to = NULL;
+		}
 	} else {
 		spool_execution_path(l->exec->id, dir);
 		f.to = xasprintf("%s/control/%08u-%s", dir, l->seq + 1, in->file + UUID_TEXT);
@@ -61,6 +68,34 @@ static void take_order(struct live *l, struct turn *t, struct input *in)
 				       .reason = in->comment, .parent = in->parent};
 	if (core_control(l->exec, t, &in->request, &e) < 0)
 		log_debug("execution %s does not obey its parent: %s: %s", l->exec->id, in->verb, e.text);
+}
+
+/* A value that a person types in answers the request for one, and nothing else. */
+static int check_typed(struct live *l, const struct input *in, struct err *e)
+{
+	const struct asked *open = exec_open_request(l->exec, in->action);
+	bool wanted = open && strcmp(open->kind, "input") == 0;
+
+	if (wanted && !in->typed && strcmp(in->verb, "approve") == 0)
+		return err_set(e, EINVAL, "it does not hold what is asked for: creel approve asks for it and writes the file");
+	if (!in->typed)
+		return 0;
+	if (open && !wanted)
+		return err_set(e, EINVAL, "nobody asked for a value here");
+	if (in->dir == SPOOL_CONFIRM_BY)
+		return err_set(e, EINVAL, "a value that is typed in must not stay on the disk: remove the file, and drop it in confirm/");
+	if (strlen(in->typed) < SECRET_MIN)
+		return err_set(e, EINVAL, "the value has less than %d bytes: it could not be masked in what is recorded", SECRET_MIN);
+	return 0;
+}
+
+static int take_decision(struct daemon *d, struct live *l, struct turn *t, struct input *in, struct err *e)
+{
+	if (check_typed(l, in, e) < 0 || core_decision(l->exec, t, &in->request, e) < 0)
+		return -1;
+	if (in->typed && strcmp(in->verb, "approve") == 0)
+		typed_put(d, l->exec, in->action, in->typed);
+	return 0;
 }
 
 static void take_request(struct daemon *d, struct live *l, struct turn *t, struct input *in, struct flush_job *j)
@@ -88,7 +123,7 @@ static void take_request(struct daemon *d, struct live *l, struct turn *t, struc
 		r = err_set(&e, EINVAL, "it cites request %u of \"%s\", and the latest is %u: look at it and decide anew",
 			    in->number, l->plan->actions[in->action].id, l->exec->a[in->action].asked);
 	else if (in->kind == INPUT_DECISION)
-		r = core_decision(l->exec, t, &in->request, &e);
+		r = take_decision(d, l, t, in, &e);
 	else
 		r = core_control(l->exec, t, &in->request, &e);
 	if (r == 0) {
@@ -99,6 +134,9 @@ static void take_request(struct daemon *d, struct live *l, struct turn *t, struc
 	}
 	if (in->dir == SPOOL_CONFIRM_BY)
 		requests_refuse_personal(d, in, e.text);
+	else if (in->typed)
+		drop_reject_typed(d, d->spool.fd[in->dir], in->file,
+				  drop_report(in->file, "validation_failed", e.text, NULL, in->uid));
 	else
 		drop_reject(d, d->spool.fd[in->dir], in->file, in->file,
 			    drop_report(in->file, "validation_failed", e.text, NULL, in->uid));
@@ -130,6 +168,9 @@ static void take_input(struct daemon *d, struct live *l, struct turn *t, struct 
 		break;
 	case INPUT_LOST:
 		core_lost(l->exec, t, in->action, in->reason);
+		break;
+	case INPUT_UNSTARTED:
+		core_unstarted(l->exec, t, in->action, in->reason);
 		break;
 	case INPUT_ADOPTED:
 		core_adopted(l->exec, t, in->action);
@@ -170,7 +211,7 @@ static void note_ready(struct daemon *d, struct live *l)
 
 static void take_one(struct daemon *d, struct live *l, msec now, struct flush_job *j)
 {
-	struct turn t = turn_of(d, l, now);
+	struct turn t = turn_of(d, &l->out, now);
 
 	take_inputs(d, l, &t, j);
 	core_timers(l->exec, &t);
@@ -217,7 +258,7 @@ static bool may_start(const struct daemon *d, const struct exec *x, uint32_t i, 
 	const struct action *a = &x->plan->actions[i];
 
 	/* One that fails while its breaker is open does so as an attempt: see dispatch.c. */
-	return limits_allow(d, a) && (a->breaker_fails || !breakers_hold(d, x, i, now));
+	return limits_allow(d, a) && (a->breaker_fails || !breakers_hold(d, x, i, now)) && !typed_is_asked(d, x, i);
 }
 
 /* Start what core_next names.  true if it takes a place. */
@@ -308,7 +349,7 @@ static void start_actions(struct daemon *d, msec now)
 			note_ready(d, l);
 			continue;
 		}
-		t = turn_of(d, l, now);
+		t = turn_of(d, &l->out, now);
 		used += start(d, l->exec, &t);
 		core_advance(l->exec, &t);
 		live_dirty(d, l);
@@ -328,7 +369,7 @@ static void set_day(struct flush_job *j, msec at)
 	memcpy(j->day, when, 10);
 }
 
-static void add_state(struct live *l, struct flush_job *j, bool final)
+static void add_state(struct daemon *d, struct live *l, struct flush_job *j, bool final)
 {
 	struct flush_state st = {.live = l, .final = final};
 	struct state_marks marks = {l->seq, l->events_flushed};
@@ -336,7 +377,7 @@ static void add_state(struct live *l, struct flush_job *j, bool final)
 	msec start = clock_mono();
 
 	strcpy(st.id, l->exec->id);
-	state_encode(&text, l->exec, &marks);
+	state_encode(&text, &d->spool, l->exec, &marks);
 	st.n = text.len;
 	st.text = buf_steal(&text);
 	vec_push(&j->states, st);
@@ -359,9 +400,9 @@ static bool waits(const struct exec *x)
 static void fold_state(struct daemon *d, struct live *l, struct flush_job *j)
 {
 	if (l->exec->outcome != OUTCOME_NONE) {
-		add_state(l, j, true);
+		add_state(d, l, j, true);
 	} else if (waits(l->exec)) {
-		add_state(l, j, false);
+		add_state(d, l, j, false);
 	} else if (!l->state_old) {
 		l->state_old = true;
 		vec_push(&d->stale, l->slot);
@@ -432,7 +473,7 @@ static void note_deadline(struct daemon *d, struct live *l)
 
 static void close_one(struct daemon *d, struct live *l, msec now, struct flush_job *j)
 {
-	struct turn t = turn_of(d, l, now);
+	struct turn t = turn_of(d, &l->out, now);
 
 	core_advance(l->exec, &t);
 	core_finish(l->exec, &t);
@@ -474,7 +515,7 @@ static void stale_states(struct daemon *d, struct flush_job *j)
 		}
 		l->state_old = false;
 		if (l->exec->outcome == OUTCOME_NONE)
-			add_state(l, j, false);
+			add_state(d, l, j, false);
 	}
 	d->stale.n = to;
 }

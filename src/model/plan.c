@@ -113,6 +113,24 @@ static void free_action(struct action *a)
 	free(a->child_plan);
 }
 
+static void free_pinned(struct plan *p)
+{
+	size_t k;
+
+	for (k = 0; k < p->npinned; k++) {
+		free(p->pinned[k].id);
+		free(p->pinned[k].host);
+		json_decref(p->pinned[k].definition);
+	}
+	for (k = 0; k < p->napis; k++) {
+		free(p->apis[k].id);
+		json_decref(p->apis[k].entry);
+	}
+	map_free(&p->pinned_index);
+	free(p->pinned);
+	free(p->apis);
+}
+
 void plan_free(struct plan *p)
 {
 	uint32_t i;
@@ -129,6 +147,7 @@ void plan_free(struct plan *p)
 		free(p->validations[v].value);
 	}
 	free(p->validations);
+	free_pinned(p);
 	free(p->actions);
 	free(p->edges);
 	free(p->primaries);
@@ -181,6 +200,10 @@ uint32_t plan_add_instance(struct plan *p, uint32_t of, uint32_t number, char *i
 	*a = (struct action){
 	    .id = xasprintf("%s.%u", parent->id, number),
 	    .definition = xstrdup(parent->definition),
+	    .pinned = parent->pinned,
+	    .api = parent->api,
+	    .http = parent->http,
+	    .unsafe = parent->unsafe,
 	    .inputs = xstrdup(parent->inputs),
 	    .alternative = NO_ACTION,
 	    .compensate = NO_ACTION,

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/uuid.h"
+#include "model/pinned.h"
 
 #define NO_ACTION UINT32_MAX
 
@@ -75,6 +76,10 @@ struct for_each {
 struct action {
 	char *id;
 	char *definition;
+	const struct pinned *pinned;  /* what that is, where it comes from the catalog; else NULL */
+	const struct pinned_api *api; /* of the HTTP requests that it makes; or NULL */
+	bool http;                    /* an HTTP action: creel-http runs it */
+	bool unsafe;                  /* and what it does must not be done twice unawares */
 	char *inputs; /* JSON object, typed */
 
 	uint32_t *deps; /* indexes; into the plan's edge array */
@@ -141,6 +146,12 @@ struct plan {
 
 	struct validation *validations;
 	size_t nvalidations;
+
+	struct pinned *pinned;
+	size_t npinned;
+	struct map pinned_index; /* id -> place in pinned */
+	struct pinned_api *apis;
+	size_t napis;
 
 	json_t *env;    /* object of strings, or NULL */
 	json_t *inputs; /* object, or NULL */

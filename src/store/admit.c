@@ -95,9 +95,12 @@ static void inputs_as_text(void *judge, json_t *root)
 		const struct definition *d = id ? definition_find(id) : NULL;
 		AUTO_FREE char *base = xasprintf("/actions/%zu/inputs", k);
 		struct raw_below below = {judge, base};
+		json_t *inputs = json_object_get(a, "inputs");
 
-		if (d && json_object_get(a, "inputs"))
-			schema_text_fields(schema_builtin(d->schema), json_object_get(a, "inputs"), raw_text_below, &below);
+		if (d && inputs)
+			schema_text_fields(schema_builtin(d->schema), inputs, raw_text_below, &below);
+		else if (id && inputs)
+			admit_inputs_as_text(admit_definition(judge, id), inputs, raw_text_below, &below);
 	}
 }
 
@@ -148,7 +151,7 @@ static void check_size(struct judge *j, const json_t *actions, struct diags *err
 			 "the plans that run one another have more than %d actions", PLAN_ACTIONS_MAX);
 }
 
-static void check_definitions(struct judge *j, const json_t *canonical, struct diags *errors)
+static void check_definitions(struct judge *j, json_t *canonical, struct diags *errors)
 {
 	json_t *actions = json_object_get(canonical, "actions"), *a;
 	size_t k;
@@ -160,8 +163,10 @@ static void check_definitions(struct judge *j, const json_t *canonical, struct d
 		json_t *inputs = json_copy(json_object_get(a, "inputs"));
 
 		json_object_update(inputs, json_object_get(a, "typedInputs"));
-		if (id)
-			definition_check_plan(id, inputs, pointer, errors);
+		if (id && (!definition_find(id) || strcmp(id, HTTP_REQUEST) == 0))
+			admit_http(j, canonical, id, inputs, pointer, errors);
+		else if (id)
+			definition_check_plan(id, NULL, inputs, pointer, errors);
 		if (id && strcmp(id, "plan.run") == 0 && j->budget->actions <= PLAN_ACTIONS_MAX)
 			admit_child(j, a, pointer, errors);
 		check_supported(a, pointer, errors);
@@ -183,6 +188,8 @@ static void check_whole(struct judge *j, const json_t *root, enum plan_form form
 	out->plan = plan_load(out->canonical, &found);
 	if (out->plan)
 		plan_check(out->plan, &found);
+	if (out->plan)
+		admit_output_refs(out->plan, &found);
 	to_source(root, form, &found, errors);
 }
 

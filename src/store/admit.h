@@ -19,6 +19,8 @@
 
 enum { PLAN_DEPTH_MAX = 8 }; /* of plans that run one another */
 
+struct http_catalog;
+
 /* Where plan.run finds plans by name; store/catalog_plans.h has the one of a spool. */
 struct plan_catalog {
 	/* 1: *text has it, and *file, owned by the caller, says where it stands; 0: there is none; -1: *e. */
@@ -28,6 +30,7 @@ struct plan_catalog {
 	void *ctx;
 	struct err trouble; /* set by read: a plan could not be read for a reason that is not the plan's; what admission
 			     * found then proves nothing */
+	struct http_catalog *http; /* definitions and APIs (store/catalog_http.h), refreshed by the caller; NULL: none */
 };
 
 /* Could a plan of the catalog have this name ([A-Za-z0-9_][A-Za-z0-9_.-]{0,63})? */

@@ -12,8 +12,6 @@
 #include "base/text.h"
 #include "store/admit_impl.h"
 
-enum { BYTES_MAX = 64 * 1024 * 1024 }; /* read from the catalog for one dropped plan */
-
 bool plan_name_is(const char *s)
 {
 	size_t n;
@@ -200,10 +198,10 @@ static void named(struct judge *above, const char *name, json_t *action, const c
 		unknown(above, name, at, errors);
 	else if (r < 0)
 		diag_add(errors, at, NULL, "the plan \"%s\" cannot be read: %s", name, e.text);
-	else if ((above->budget->bytes += text.len) > BYTES_MAX)
+	else if ((above->budget->bytes += text.len) > PINNED_BYTES_MAX)
 		diag_add(errors, at, xstrdup("let plans run fewer others"),
-			 "the plans that run one another from here are more than %d MiB", BYTES_MAX / (1024 * 1024));
-	if (r <= 0 || above->budget->bytes > BYTES_MAX)
+			 "the plans that run one another from here are more than %d MiB", PINNED_BYTES_MAX / (1024 * 1024));
+	if (r <= 0 || above->budget->bytes > PINNED_BYTES_MAX)
 		return;
 	j.above = above;
 	j.name = name;

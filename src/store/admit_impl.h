@@ -4,6 +4,7 @@
 #ifndef CREEL_STORE_ADMIT_IMPL_H
 #define CREEL_STORE_ADMIT_IMPL_H
 
+#include "codec/schema.h"
 #include "codec/source.h"
 #include "store/admit.h"
 
@@ -20,6 +21,8 @@ struct judge {
 	struct budget *budget;       /* of the whole tree */
 };
 
+enum { PINNED_BYTES_MAX = 64 * 1024 * 1024 }; /* read from the catalog for one dropped plan */
+
 /* What one dropped plan may pin. */
 struct budget {
 	size_t actions, bytes;
@@ -31,5 +34,15 @@ void admit_root(struct judge *j, json_t *root, struct admitted *out, struct diag
 /* Resolve and judge the plan that a plan.run action names or holds, and pin it in the action.  pointer is the
  * action's, canonical. */
 void admit_child(struct judge *j, json_t *action, const char *pointer, struct diags *errors);
+
+/* Judge what is no built-in definition, or http.request, and pin it in the plan. */
+void admit_http(struct judge *j, json_t *canonical, const char *id, const json_t *inputs, const char *pointer,
+		struct diags *errors);
+/* The catalog's definition of that id, or NULL; borrowed. */
+json_t *admit_definition(const struct judge *j, const char *id);
+/* Inputs of a definition that want text take any scalar as it was written. */
+void admit_inputs_as_text(const json_t *definition, json_t *inputs, schema_raw_text raw, void *ctx);
+/* References into the outputs of HTTP actions: do they declare such an output, and of that type? */
+void admit_output_refs(const struct plan *plan, struct diags *errors);
 
 #endif

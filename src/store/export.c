@@ -22,6 +22,7 @@
 #include "store/state_file.h"
 
 struct copy {
+	const struct spool *s;
 	const struct loaded *l;
 	struct tarball *t;
 	struct exported *out;
@@ -287,7 +288,7 @@ static int add_state(struct copy *c, struct err *e)
 	struct stat st;
 	time_t mtime = fstatat(c->dir, "state.json", &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_mtime : time(NULL);
 
-	state_encode(&text, c->l->exec, &marks);
+	state_encode(&text, c->s, c->l->exec, &marks);
 	return tarball_add_bytes(c->t, path, text.p, text.len, mtime, e);
 }
 
@@ -315,7 +316,7 @@ int export_execution(const struct spool *s, const char *id, struct tarball *t, s
 {
 	char base[SPOOL_PATH_MAX];
 	struct loaded l;
-	struct copy c = {.l = &l, .t = t, .out = out, .base = base};
+	struct copy c = {.s = s, .l = &l, .t = t, .out = out, .base = base};
 	int r;
 
 	*out = (struct exported){0};

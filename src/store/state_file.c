@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/trace.h"
 
 static int append(const char *bytes, size_t n, void *b)
 {
@@ -120,7 +121,7 @@ static void put_times(struct buf *b, const struct action_state *a, bool over)
 		buf_printf(b, ",\"duration\":%lld", (long long)(a->ended > a->started ? a->ended - a->started : 0));
 }
 
-static void put_action(struct buf *b, const struct exec *x, uint32_t i)
+static void put_action(struct buf *b, const struct spool *s, const struct exec *x, uint32_t i)
 {
 	const struct action *pa = &x->plan->actions[i];
 	const struct action_state *a = &x->a[i];
@@ -153,7 +154,9 @@ static void put_action(struct buf *b, const struct exec *x, uint32_t i)
 		buf_puts(b, ",\"standIn\":");
 		put_text(b, x->plan->actions[pa->alternative].id);
 	}
-	buf_puts(b, ",\"httpTrace\":[]}");
+	buf_puts(b, ",\"httpTrace\":");
+	buf_puts(b, trace_of(s, x, i));
+	buf_putc(b, '}');
 }
 
 static void put_confirmation(struct buf *b, const struct exec *x, const struct asked *r)
@@ -186,7 +189,7 @@ static void put_metrics(struct buf *b, const struct exec *x)
 	buf_putc(b, '}');
 }
 
-void state_encode(struct buf *b, const struct exec *x, const struct state_marks *marks)
+void state_encode(struct buf *b, const struct spool *s, const struct exec *x, const struct state_marks *marks)
 {
 	uint32_t i;
 	size_t k;
@@ -208,7 +211,7 @@ void state_encode(struct buf *b, const struct exec *x, const struct state_marks 
 	}
 	buf_puts(b, ",\n\"actionStates\":{\n");
 	for (i = 0; i < x->plan->n; i++) {
-		put_action(b, x, i);
+		put_action(b, s, x, i);
 		buf_puts(b, i + 1 < x->plan->n ? ",\n" : "\n");
 	}
 	buf_puts(b, "},\n\"confirmations\":[");

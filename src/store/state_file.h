@@ -8,12 +8,14 @@
 
 #include "base/buf.h"
 #include "core/exec.h"
+#include "store/spool.h"
 
 struct state_marks {
 	uint32_t seq;        /* the commit that the state reflects */
 	uint32_t events_seq; /* the last commit whose lines in events/ are known to be on disk */
 };
 
-void state_encode(struct buf *b, const struct exec *x, const struct state_marks *marks);
+/* s is where the traces of HTTP actions are. */
+void state_encode(struct buf *b, const struct spool *s, const struct exec *x, const struct state_marks *marks);
 
 #endif

@@ -13,6 +13,7 @@
 #include "core/decide.h"
 #include "model/error.h"
 #include "store/admit.h"
+#include "store/catalog_http.h"
 #include "store/catalog_plans.h"
 #include "store/journal.h"
 #include "store/state_file.h"
@@ -49,7 +50,7 @@ static int publish_state(const struct spool *s, const struct loaded *l, const ch
 	struct state_marks marks = {l->seq, l->events_seq};
 	bool over = l->exec->outcome != OUTCOME_NONE;
 
-	state_encode(&text, l->exec, &marks);
+	state_encode(&text, s, l->exec, &marks);
 	if (state_publish(s, l->exec->id, text.p, text.len, true, e) < 0)
 		return -1;
 	if (over && events_sync(s, day, e) < 0)
@@ -278,9 +279,13 @@ static int initialize_locked(const struct spool *s, const char *name, const char
 	struct plan_catalog catalog = catalog_plans(s);
 	struct admitted plan;
 	struct exec *x;
+	bool right;
 	int r;
 
-	if (!admit_plan_in(&catalog, name, text, n, NULL, t.now, &plan, findings))
+	catalog.http = http_catalog_new(s->fd[SPOOL_ROOT]);
+	right = admit_plan_in(&catalog, name, text, n, NULL, t.now, &plan, findings);
+	http_catalog_free(catalog.http);
+	if (!right)
 		return err_set(e, EINVAL, "%s is not a plan that can run", name);
 	uuid_v7(t.now, id);
 	x = exec_new(plan.plan, id);
@@ -346,7 +351,7 @@ json_t *state_full(const struct spool *s, const char *id, struct err *e)
 	if (journal_load(s, id, true, &l, e) < 0)
 		return NULL;
 	marks = (struct state_marks){l.seq, l.events_seq};
-	state_encode(&text, l.exec, &marks);
+	state_encode(&text, s, l.exec, &marks);
 	state = json_loadb(text.p, text.len, 0, NULL);
 	loaded_free(&l);
 	if (!state)

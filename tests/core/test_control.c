@@ -216,11 +216,11 @@ static void approvers_quorum_and_self_approval(void **state)
 	scene_close(&s);
 }
 
-static json_t *no_secret_plans(const char *definition, const json_t *inputs)
+static json_t *no_secret_plans(const struct action *a, const json_t *inputs)
 {
 	const char *arg = json_string_value(json_array_get(json_object_get(inputs, "args"), 0));
 
-	(void)definition;
+	(void)a;
 	return arg && strcmp(arg, "bad") == 0 ? json_pack("{s:s, s:s}", "category", "validation_failed", "message", "args are bad") : NULL;
 }
 
