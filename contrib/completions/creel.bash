@@ -37,7 +37,7 @@ _creel_actions() {
 _creel() {
 	local cur=${COMP_WORDS[COMP_CWORD]} verb= id= n=0 k word
 	local verbs="init validate submit ls show log wait status pending approve reject retry skip cancel pause resume
-		path state gc verify rebuild help version"
+		path state export import gc verify rebuild help version"
 	COMPREPLY=()
 	for ((k = 1; k < COMP_CWORD; k++)); do
 		word=${COMP_WORDS[k]}
@@ -78,6 +78,11 @@ _creel() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur"; for word in yaml yml json; do
 			compgen -f -X "!*.$word" -- "$cur"; done)
 		;;
+	import)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur"; for word in tar.zst tar.gz tgz tar; do
+			compgen -f -X "!*.$word" -- "$cur"; done)
+		;;
 	state)
 		if [ "$n" -eq 0 ]; then
 			mapfile -t COMPREPLY < <(compgen -W "initialize update-status record-result get-full get-result get-available" -- "$cur")
@@ -86,7 +91,7 @@ _creel() {
 		fi
 		;;
 	wait | cancel | pause | resume) mapfile -t COMPREPLY < <(compgen -W "$(_creel_ids active) last" -- "$cur") ;;
-	show | log | path | approve | reject | retry | skip | pending | verify | rebuild)
+	show | log | path | approve | reject | retry | skip | pending | export | verify | rebuild)
 		if [ "$n" -eq 0 ]; then
 			mapfile -t COMPREPLY < <(compgen -W "$(_creel_ids all)" -- "$cur")
 		elif [ "$n" -eq 1 ]; then

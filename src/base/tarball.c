@@ -61,7 +61,8 @@ static int failed(struct tarball *t, struct err *e, const char *what)
 	int code = archive_errno(t->a);
 	const char *why = archive_error_string(t->a);
 
-	return err_set(e, code > 0 ? code : EBADMSG, "%s: %s", what, why ? why : "it is no archive");
+	/* What the library says of content that is wrong: it has no number of the system's for that. */
+	return err_set(e, code > 0 && code != EILSEQ && code != EINVAL ? code : EBADMSG, "%s: %s", what, why ? why : "it is no archive");
 }
 
 /* ---- writing ---- */

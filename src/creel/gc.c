@@ -29,11 +29,11 @@
 
 static const char default_config[] = "/etc/creel/creeld.yaml";
 
-enum { EVENTS_DAYS_MIN = 3, DAYS_MAX = 36500 };
+enum { EVENTS_DAYS_MIN = 3, DAYS_MAX = 36500, PATIENCE_MS = 10000 };
 
 struct args {
-	const char *keep, *min, *bytes, *events, *rejected, *config;
-	uint64_t most;
+	const char *keep, *min, *events, *rejected, *config;
+	uint64_t most, bytes; /* UINT64_MAX: not given */
 	struct texts status;
 	bool json, break_trees, leftovers;
 };
@@ -52,28 +52,6 @@ static bool to_days(const char *option, const char *text, double least, msec *ou
 		return true;
 	}
 	usage(&verb_gc, "--%s wants a number of days from %g to %d, not \"%s\"", option, least, DAYS_MAX, text);
-	return false;
-}
-
-/* 1048576, 512K, 20G: powers of 1024 */
-static bool to_bytes(const char *text, int64_t *out)
-{
-	static const char units[] = "KMGT";
-	const char *unit;
-	char *end;
-	double n;
-
-	if (!text)
-		return true;
-	n = strtod(text, &end);
-	unit = *end ? strchr(units, *end) : NULL;
-	if (unit)
-		n *= (double)(1ULL << 10 * (unit - units + 1));
-	if (end != text && (!*end || (unit && !end[1])) && isfinite(n) && n >= 0 && n < 9e18) {
-		*out = (int64_t)n;
-		return true;
-	}
-	usage(&verb_gc, "--max-bytes wants a size such as 1048576, 512K or 20G, not \"%s\"", text);
 	return false;
 }
 
@@ -127,10 +105,12 @@ static bool take_limits(struct gc *g, const struct args *a, json_t **root)
 	retention_clear(r);
 	if (a->leftovers)
 		return true;
-	if (a->keep || a->bytes || a->events || a->rejected || a->most != UINT64_MAX) {
+	if (a->keep || a->events || a->rejected || a->bytes != UINT64_MAX || a->most != UINT64_MAX) {
 		if (a->most != UINT64_MAX)
 			r->all.most = a->most < INT64_MAX ? (int64_t)a->most : INT64_MAX;
-		if (!to_bytes(a->bytes, &r->max_bytes) || !to_days("keep-days", a->keep, 0, &r->all.keep) ||
+		if (a->bytes != UINT64_MAX)
+			r->max_bytes = (int64_t)a->bytes;
+		if (!to_days("keep-days", a->keep, 0, &r->all.keep) ||
 		    !to_days("events-days", a->events, EVENTS_DAYS_MIN, &r->events) ||
 		    !to_days("rejected-days", a->rejected, 0, &r->rejected))
 			return false;
@@ -320,14 +300,15 @@ static int with_spool(struct gc *g, struct cli *c)
 	}
 	r = g->dry ? 0 : spool_check_mine(&g->spool, &e);
 	if (r == 0 && !g->dry)
-		r = held = hold_store(&g->spool, &e);
+		r = held = hold_store(&g->spool, g->background ? 0 : PATIENCE_MS, &e);
 	if (r < 0 && g->background && e.code == EWOULDBLOCK) {
 		spool_close(&g->spool); /* somebody does it by hand */
 		return EXIT_DONE;
 	}
 	raise_limit();
 	g->now = clock_wall();
-	g->sweep = (struct sweep){.s = &g->spool, .dry = g->dry, .gently = g->background, .visit = gc_say_file, .ctx = g};
+	g->sweep = (struct sweep){.s = &g->spool, .dry = g->dry, 
+				  .gently = g->background, .held = held, .visit = gc_say_file, .ctx = g};
 	if (r >= 0)
 		r = collect_garbage(g, c, &e);
 	if (r < 0)
@@ -345,12 +326,12 @@ static int with_spool(struct gc *g, struct cli *c)
 static int run(struct cli *c, int argc, char **argv)
 {
 	struct gc g = {.archive_format = "tar.zst"};
-	struct args a = {.most = UINT64_MAX};
+	struct args a = {.most = UINT64_MAX, .bytes = UINT64_MAX};
 	const struct opt opts[] = {{"dry-run", 'n', OPT_FLAG, &g.dry},
 				   {"keep-days", 'd', OPT_TEXT, &a.keep},
 				   {"min-days", 0, OPT_TEXT, &a.min},
 				   {"max-executions", 0, OPT_NUMBER, &a.most},
-				   {"max-bytes", 0, OPT_TEXT, &a.bytes},
+				   {"max-bytes", 0, OPT_SIZE, &a.bytes},
 				   {"status", 0, OPT_LIST, &a.status},
 				   {"events-days", 0, OPT_TEXT, &a.events},
 				   {"rejected-days", 0, OPT_TEXT, &a.rejected},

@@ -64,6 +64,23 @@ static bool to_msec(const char *s, msec *out)
 	return true;
 }
 
+static bool to_size(const char *s, uint64_t *out)
+{
+	static const char units[] = "KMGT";
+	char *end;
+	double n = strtod(s, &end);
+	const char *unit = *end ? strchr(units, *end) : NULL;
+
+	if (end == s || (*end && (!unit || end[1])))
+		return false;
+	if (unit)
+		n *= (double)(1ULL << 10 * (unit - units + 1));
+	if (!isfinite(n) || n < 0 || n > 9e18)
+		return false;
+	*out = (uint64_t)n;
+	return true;
+}
+
 static int take_value(const struct verb *v, const struct opt *o, const char *value)
 {
 	struct texts *list = o->into;
@@ -79,6 +96,11 @@ static int take_value(const struct verb *v, const struct opt *o, const char *val
 		if (text_to_u64(value, o->into))
 			return 0;
 		usage(v, "--%s wants a whole number, not \"%s\"", o->name, value);
+		return -1;
+	case OPT_SIZE:
+		if (to_size(value, o->into))
+			return 0;
+		usage(v, "--%s wants a size such as 1048576, 512M or 20G, not \"%s\"", o->name, value);
 		return -1;
 	case OPT_SECONDS:
 		if (to_msec(value, o->into))

@@ -16,6 +16,7 @@ enum opt_kind {
 	OPT_FLAG,    /* bool */
 	OPT_TEXT,    /* const char * */
 	OPT_NUMBER,  /* uint64_t */
+	OPT_SIZE,    /* uint64_t, in bytes; written with K, M, G or T after it if wanted (powers of 1024) */
 	OPT_SECONDS, /* msec; written in seconds, with a fraction if wanted */
 	OPT_LIST     /* struct texts: may be given several times */
 };

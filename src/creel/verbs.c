@@ -8,7 +8,8 @@
 const struct verb *const verbs[] = {
     &verb_init,   &verb_validate, &verb_submit,  &verb_ls,     &verb_show,   &verb_log,   &verb_wait,
     &verb_status, &verb_pending,  &verb_approve, &verb_reject, &verb_retry,  &verb_skip,  &verb_cancel,
-    &verb_pause,  &verb_resume,   &verb_path,    &verb_state,  &verb_gc, &verb_verify, &verb_rebuild, &verb_help, &verb_version, NULL,
+    &verb_pause,  &verb_resume,   &verb_path,    &verb_state,  &verb_export, &verb_import, &verb_gc,    &verb_verify,
+    &verb_rebuild, &verb_help,    &verb_version, NULL,
 };
 
 const struct verb *verb_find(const char *name)
@@ -16,7 +17,8 @@ const struct verb *verb_find(const char *name)
 	/* what people type who come from elsewhere */
 	static const char *const others[][2] = {
 	    {"list", "ls"}, {"run", "submit"}, {"add", "submit"}, {"logs", "log"}, {"abort", "cancel"},
-	    {"check", "validate"}, {"kill", "cancel"}, {"continue", "resume"}, {"ps", "ls"}, {"follow", "wait"}, {"prune", "gc"}, {"clean", "gc"}, {"rm", "gc"},
+	    {"check", "validate"}, {"kill", "cancel"}, {"continue", "resume"}, {"ps", "ls"}, {"follow", "wait"},
+	    {"prune", "gc"}, {"clean", "gc"}, {"rm", "gc"}, {"restore", "import"}, {"backup", "export"},
 	};
 	const char *names[COUNT(verbs)], *near = NULL;
 	size_t n = 0, k;

@@ -143,8 +143,11 @@ enum end {
 	END_SEEN     /* it was ours and was reaped: whoever holds its lock now is no supervisor */
 };
 
-static const char *why_lost(const struct daemon *d, bool before, const char *why)
+static const char *why_lost(const struct daemon *d, bool before, const struct attempt_process *p, const char *why)
 {
+	/* Devices may have other numbers after a start of the machine. */
+	if (p->elsewhere && (d->restored || !d->rebooted || !p->boot[0]))
+		return "it ran where this copy of the execution was taken from";
 	return before && d->rebooted ? "the machine was started anew while it may have run" : why;
 }
 
@@ -174,14 +177,14 @@ static bool examine(struct daemon *d, struct live *l, uint32_t action, enum end 
 				d->dispatch_retry = clock_mono() + 100;
 			break;
 		}
-		lost_unless_alive(d, l, action, attempt, &p, why_lost(d, before, why));
+		lost_unless_alive(d, l, action, attempt, &p, why_lost(d, before, &p, why));
 		break;
 	case ATTEMPT_LOCK_RESULT:
 		if (!refused)
 			return false;
 		/* fall through */
 	case ATTEMPT_LOCK_LOST:
-		lost_unless_alive(d, l, action, attempt, &p, why_lost(d, before, why));
+		lost_unless_alive(d, l, action, attempt, &p, why_lost(d, before, &p, why));
 		break;
 	}
 	if (before && (r = find_running(d, l, action, attempt)))

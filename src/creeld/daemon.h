@@ -243,6 +243,8 @@ void recover_again(struct daemon *d);
 bool recover_waits(const struct daemon *d, const char *id);
 /* restored.c: link every execution that has not ended as active, and forget what was announced. */
 int restored_rebuild(struct daemon *d, struct err *e);
+/* Take up what was put into active/ since: called at each rescan. */
+void recover_joined(struct daemon *d);
 /* Open a finished execution again, for a retry.  NULL: *e says why not. */
 struct live *recover_finished(struct daemon *d, const char *id, struct err *e);
 

@@ -268,6 +268,7 @@ void intake_scan(struct daemon *d, struct flush_job *j)
 		d->last_scan = now;
 		d->again_at = 0;
 		json_object_clear(d->later); /* what is gone must not be waited for */
+		recover_joined(d);
 	}
 	if (scan) {
 		d->scan_number++;

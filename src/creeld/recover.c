@@ -351,6 +351,34 @@ static int recover_active(struct daemon *d, struct err *e)
 	return r;
 }
 
+/* What is in active/ and not known here was imported.  A link that leads nowhere is one whose directory is about to be
+ * put there. */
+void recover_joined(struct daemon *d)
+{
+	const struct seen nothing = {.seq = MAP_INIT};
+	json_t *ids = json_array(), *id;
+	struct err e = {0};
+	size_t k;
+
+	if (list_active(d, ids, &e) < 0)
+		log_warn("%s; it is read again at the next scan", e.text);
+	json_array_foreach(ids, k, id) {
+		const char *name = json_string_value(id);
+		char path[SPOOL_PATH_MAX], apart[SPOOL_PATH_MAX];
+
+		spool_execution_path(name, path);
+		spool_quarantine_path(name, apart);
+		if (live_find(d, name) || recover_waits(d, name) || fs_exists(d->spool.fd[SPOOL_ROOT], apart) ||
+		    !fs_exists(d->spool.fd[SPOOL_ROOT], path))
+			continue;
+		log_info("execution %s has come from elsewhere: it goes on here", name);
+		d->recovering = true;
+		recover_one(d, name, &nothing);
+		d->recovering = false;
+	}
+	json_decref(ids);
+}
+
 /* ---- requests ---- */
 
 static int clear_request(void *daemon, int dir, const char *entry, struct err *e)

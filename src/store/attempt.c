@@ -308,10 +308,12 @@ static void parse_process(const char *line, const struct stat *lock, struct atte
 {
 	unsigned long long dev, ino;
 	int pid, sid;
+	bool whole = sscanf(line, "pid=%d sid=%d start=%llu boot=%39s dev=%llu ino=%llu", &pid, &sid, &p->start, p->boot, &dev,
+			    &ino) == 6;
+	bool here = whole && dev == (unsigned long long)lock->st_dev && ino == (unsigned long long)lock->st_ino;
 
-	p->known = sscanf(line, "pid=%d sid=%d start=%llu boot=%39s dev=%llu ino=%llu", &pid, &sid, &p->start, p->boot, &dev,
-			  &ino) == 6 && pid > 1 && sid == pid && sid != getsid(0) &&
-		   dev == (unsigned long long)lock->st_dev && ino == (unsigned long long)lock->st_ino;
+	p->known = here && pid > 1 && sid == pid && sid != getsid(0);
+	p->elsewhere = whole ? !here : strcmp(line, "imported\n") == 0;
 	if (p->known) {
 		p->pid = pid;
 		p->sid = sid;

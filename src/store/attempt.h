@@ -44,6 +44,7 @@ struct attempt_process {
 	unsigned long long start; /* /proc/PID/stat field 22 */
 	char boot[40];
 	bool known;
+	bool elsewhere; /* it ran where this lock file was copied from: what lives there is not ours */
 };
 
 /* Look at an attempt that the journal calls running, while no supervisor of ours runs it.  Takes the lock if it is

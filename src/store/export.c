@@ -128,9 +128,10 @@ static bool is_answered(const struct exec *x, uint32_t action, uint32_t number)
 	return false;
 }
 
-/* An attempt that began, or a question that was answered, after the last commit is not part of the copy. */
-static bool is_known(const struct exec *x, uint32_t action, const struct member *m)
+bool export_knows(const struct exec *x, const struct member *m)
 {
+	uint32_t action = plan_find(x->plan, m->action);
+
 	if (action == NO_ACTION)
 		return false;
 	if (m->kind == MEMBER_CONFIRM)
@@ -140,10 +141,10 @@ static bool is_known(const struct exec *x, uint32_t action, const struct member 
 	return m->kind == MEMBER_ATTEMPT && m->number <= x->a[action].attempt;
 }
 
-static int add_attempt(struct copy *c, int dir, const char *name, const char *path, uint32_t action,
-		       const struct member *m, struct err *e)
+static int add_attempt(struct copy *c, int dir, const char *name, const char *path, const struct member *m,
+		       struct err *e)
 {
-	const struct action_state *a = &c->l->exec->a[action];
+	const struct action_state *a = &c->l->exec->a[plan_find(c->l->plan, m->action)];
 	AUTO_FREE char *file = xasprintf("%s/result.json", name);
 	/* It appears last: what was copied before it came would be less than it speaks of. */
 	bool ended = m->kind == MEMBER_CONFIRM || a->phase != PH_RUNNING || m->number != a->attempt || fs_exists(dir, file);
@@ -188,7 +189,6 @@ static int add_below_action(struct copy *c, int dir, const char *name, const cha
 {
 	AUTO_FREE char *path = xasprintf("%s/%s", c->base, rest);
 	struct member m = {0};
-	uint32_t action;
 	struct err ignored;
 
 	if (member_parse_rest(rest, &m, &ignored) < 0) {
@@ -196,9 +196,9 @@ static int add_below_action(struct copy *c, int dir, const char *name, const cha
 			leave_out(c, path);
 		return 0;
 	}
-	action = plan_find(c->l->plan, m.action);
-	if (is_known(c->l->exec, action, &m))
-		return add_attempt(c, dir, name, path, action, &m, e);
+	/* An attempt that began, or a question that was answered, after the last commit is not part of the copy. */
+	if (export_knows(c->l->exec, &m))
+		return add_attempt(c, dir, name, path, &m, e);
 	if (c->out->over)
 		leave_out(c, path); /* nothing can have begun since */
 	return 0;

@@ -11,6 +11,8 @@
 
 #include "base/sha.h"
 #include "base/tarball.h"
+#include "core/exec.h"
+#include "store/member.h"
 #include "store/retention.h"
 #include "store/spool.h"
 
@@ -28,6 +30,9 @@ struct exported {
 /* Add execution id.  -1 and *e: it cannot be read or is damaged, or the archive cannot be written; where out->begun
  * the archive is of no use then. */
 int export_execution(const struct spool *s, const char *id, struct tarball *t, struct exported *out, struct err *e);
+
+/* Does the journal know this attempt, or that this question was answered? */
+bool export_knows(const struct exec *x, const struct member *m);
 
 struct id_set {
 	char (*v)[UUID_TEXT];

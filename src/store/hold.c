@@ -4,9 +4,12 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fs.h"
+
+enum { PAUSE_MS = 20, LEND_PATIENCE_MS = 60000 };
 
 static int lock(int fd, int how)
 {
@@ -67,18 +70,42 @@ int hold_alone(const struct spool *s, const char *id, struct err *e)
 	return err_sys(e, code, "cannot lock %s", path);
 }
 
-int hold_store(const struct spool *s, struct err *e)
+static void sleep_ms(msec ms)
+{
+	struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+
+	nanosleep(&t, NULL);
+}
+
+static int lock_store(int fd, msec patience, struct err *e)
+{
+	msec until = clock_mono() + patience;
+
+	while (lock(fd, LOCK_EX) < 0) {
+		if (errno != EWOULDBLOCK)
+			return err_sys(e, errno, "cannot lock %s", spool_dir_name(SPOOL_EXECUTIONS));
+		if (clock_mono() >= until)
+			return err_set(e, EWOULDBLOCK, "another creel gc or creel import is at work on this spool: try again when it is done");
+		sleep_ms(PAUSE_MS);
+	}
+	return 0;
+}
+
+int hold_store(const struct spool *s, msec patience, struct err *e)
 {
 	int fd = openat(s->fd[SPOOL_ROOT], spool_dir_name(SPOOL_EXECUTIONS), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	int code;
 
 	if (fd < 0)
 		return err_sys(e, errno, "cannot open %s", spool_dir_name(SPOOL_EXECUTIONS));
-	if (lock(fd, LOCK_EX) == 0)
+	if (lock_store(fd, patience, e) == 0)
 		return fd;
-	code = errno;
 	close(fd);
-	if (code == EWOULDBLOCK)
-		return err_set(e, code, "another creel gc or creel import is at work on this spool: try again when it is done");
-	return err_sys(e, code, "cannot lock %s", spool_dir_name(SPOOL_EXECUTIONS));
+	return -1;
+}
+
+int hold_lend(int held, msec pause, struct err *e)
+{
+	flock(held, LOCK_UN);
+	sleep_ms(pause);
+	return lock_store(held, LEND_PATIENCE_MS, e);
 }

@@ -188,6 +188,27 @@ static int load_commits(const struct spool *s, int dir, bool read_only, struct l
 	return 0;
 }
 
+int journal_load_from(const struct spool *s, int dir, const char *id, bool read_only, struct loaded *out,
+		      struct err *e)
+{
+	int r;
+
+	*out = (struct loaded){0};
+	out->plan = load_plan(dir, out->prev, e);
+	if (!out->plan)
+		return -1;
+	strcpy(out->plan_digest, out->prev);
+	out->exec = exec_new(out->plan, id);
+	r = load_commits(s, dir, read_only, out, e);
+	/* The digests do not cover the last commit: what was changed in it may still fold, into what cannot be. */
+	if (r == 0 && exec_check(out->exec, e) < 0)
+		r = err_prefix(e, "its journal does not add up");
+	if (r == 0)
+		return 0;
+	loaded_free(out);
+	return -1;
+}
+
 int journal_load(const struct spool *s, const char *id, bool read_only, struct loaded *out, struct err *e)
 {
 	char path[SPOOL_PATH_MAX];
@@ -198,20 +219,8 @@ int journal_load(const struct spool *s, const char *id, bool read_only, struct l
 	dir = fs_open_dir(s->fd[SPOOL_ROOT], path, e);
 	if (dir < 0)
 		return -1;
-	out->plan = load_plan(dir, out->prev, e);
-	if (!out->plan) {
-		close(dir);
-		return -1;
-	}
-	strcpy(out->plan_digest, out->prev);
-	out->exec = exec_new(out->plan, id);
-	r = load_commits(s, dir, read_only, out, e);
-	/* The digests do not cover the last commit: what was changed in it may still fold, into what cannot be. */
-	if (r == 0 && exec_check(out->exec, e) < 0)
-		r = err_prefix(e, "its journal does not add up");
+	r = journal_load_from(s, dir, id, read_only, out, e);
 	close(dir);
-	if (r < 0)
-		loaded_free(out);
 	return r;
 }
 

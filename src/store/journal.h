@@ -26,6 +26,9 @@ struct loaded {
 /* Load execution id.  -1 and *e: it is damaged or cannot be read.  read_only: nothing is set aside; damage that
  * could be is reported instead. */
 int journal_load(const struct spool *s, const char *id, bool read_only, struct loaded *out, struct err *e);
+/* The same where its directory is open already, and may lie elsewhere. */
+int journal_load_from(const struct spool *s, int dir, const char *id, bool read_only, struct loaded *out,
+		      struct err *e);
 void loaded_free(struct loaded *l);
 
 /* The number of the last commit file of an execution; 0 if there is none, -1 and *e if it cannot be read. */

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -241,17 +239,14 @@ static int flush_moves(struct sweep *w, struct err *e)
 	return fs_sync_dir(w->s->fd[SPOOL_ROOT], spool_dir_name(SPOOL_TMP), e);
 }
 
-static void pause_after(struct sweep *w)
+static int pause_after(struct sweep *w, struct err *e)
 {
 	msec took = clock_mono() - w->began;
-	struct timespec t;
 
 	w->began = 0;
 	if (!w->gently)
-		return;
-	took = took < 1 ? 1 : took > PAUSE_MOST_MS ? PAUSE_MOST_MS : took;
-	t = (struct timespec){took / 1000, took % 1000 * 1000000};
-	nanosleep(&t, NULL);
+		return 0;
+	return hold_lend(w->held, took < 1 ? 1 : took > PAUSE_MOST_MS ? PAUSE_MOST_MS : took, e);
 }
 
 int sweep_finish(struct sweep *w, struct err *e)
@@ -264,7 +259,8 @@ int sweep_finish(struct sweep *w, struct err *e)
 			return -1;
 		}
 		delete_all(w);
-		pause_after(w);
+		if (pause_after(w, e) < 0)
+			return -1;
 	}
 	vec_free(&w->gone);
 	buf_free(&w->lines);

@@ -22,7 +22,8 @@ typedef void (*sweep_visit)(void *ctx, const char *path, const char *error);
 struct sweep {
 	const struct spool *s;
 	bool dry;    /* remove nothing */
-	bool gently; /* pause as long as each round took, so that others have the disk for themselves */
+	bool gently; /* pause as long as each round took, so that others have the disk, and the store, for themselves */
+	int held;    /* the descriptor of hold_store, lent to others meanwhile */
 	sweep_visit visit;
 	void *ctx;
 	/* inside */

@@ -1,0 +1,198 @@
+/*
+ * import_check.c - does an unpacked execution add up?  As a daemon's own would, and with nothing that its journal does
+ * not know.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "codec/plan_load.h"
+#include "codec/schema.h"
+#include "core/check.h"
+#include "store/export.h"
+#include "store/import_impl.h"
+#include "store/journal.h"
+#include "store/state_file.h"
+
+enum { PLAN_MAX = 256 * 1024 * 1024, CHUNK = 128 * 1024 };
+
+/* ---- the plan ---- */
+
+/* What is admitted is checked, and the daemon relies on that. */
+static int check_plan(int dir, struct err *e)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+	struct diags found = DIAGS_INIT;
+	struct plan *plan;
+	json_t *root;
+
+	if (fs_read(dir, "plan.json", PLAN_MAX, &text, e) < 0)
+		return -1;
+	root = json_loadb(buf_str(&text), text.len, 0, NULL);
+	if (!root)
+		return err_set(e, EBADMSG, "plan.json is no JSON");
+	schema_check(schema_builtin("execution-plan"), root, "", &found);
+	plan = found.n == 0 ? plan_load(root, &found) : NULL;
+	if (plan && found.n == 0)
+		plan_check(plan, &found);
+	if (found.n > 0)
+		err_set(e, EBADMSG, "plan.json is no plan that can run: %s: %s", found.v[0].pointer, found.v[0].message);
+	plan_free(plan);
+	json_decref(root);
+	return found.n > 0 ? (diags_free(&found), -1) : 0;
+}
+
+/* ---- the outputs ---- */
+
+static int digest_file(int dir, const char *path, char sum[SHA256_HEX], long long *size, struct err *e)
+{
+	AUTO_FREE char *chunk = xmalloc(CHUNK);
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct sha_stream *d;
+	ssize_t n;
+
+	if (fd < 0)
+		return err_sys(e, errno, "cannot open %s", path);
+	d = sha_begin();
+	for (*size = 0; (n = read(fd, chunk, CHUNK)) > 0; *size += n)
+		sha_add(d, chunk, (size_t)n);
+	sha_end(d, sum);
+	close(fd);
+	return n < 0 ? err_sys(e, errno, "cannot read %s", path) : 0;
+}
+
+static int check_output(int dir, const json_t *location, struct err *e)
+{
+	const char *path = json_string_value(json_object_get(location, "path"));
+	const char *checksum = json_string_value(json_object_get(location, "checksum"));
+	char sum[SHA256_HEX];
+	struct member m = {0};
+	long long size = 0;
+
+	if (!location)
+		return 0;
+	if (!path || !checksum || member_parse_rest(path, &m, e) < 0 ||
+	    (m.kind != MEMBER_ATTEMPT && m.kind != MEMBER_EMPTY) || member_is_dir(&m))
+		return err_set(e, EBADMSG, "its journal names an output that cannot be");
+	if (digest_file(dir, path, sum, &size, e) < 0)
+		return -1;
+	if (size != json_integer_value(json_object_get(location, "size")) || strcmp(sum, checksum) != 0)
+		return err_set(e, EBADMSG, "%s is not the output that its journal speaks of", path);
+	return 0;
+}
+
+static int check_outputs(int dir, const struct exec *x, struct err *e)
+{
+	uint32_t i;
+
+	for (i = 0; i < x->plan->n; i++)
+		if (x->a[i].phase == PH_COMPLETED && check_output(dir, json_object_get(x->a[i].record, "outputLocation"), e) < 0)
+			return err_prefix(e, "action \"%s\"", x->plan->actions[i].id);
+	return 0;
+}
+
+/* ---- what lies there ---- */
+
+static int check_below(int dir, const char *action, const struct exec *x, struct err *e)
+{
+	AUTO_FREE char *path = xasprintf("actions/%s", action);
+	int fd = fs_open_dir(dir, path, e), r = 0;
+	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!handle) {
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	while (r == 0 && (entry = readdir(handle))) {
+		AUTO_FREE char *rest = xasprintf("%s/%s", path, entry->d_name);
+		struct member m = {0};
+
+		if (entry->d_name[0] == '.')
+			continue;
+		if (member_parse_rest(rest, &m, e) < 0 || !export_knows(x, &m))
+			r = err_set(e, EBADMSG, "its journal does not know %s", rest);
+	}
+	closedir(handle);
+	return r;
+}
+
+static int check_attempts(int dir, const struct exec *x, struct err *e)
+{
+	int fd = fs_open_dir(dir, "actions", e), r = 0;
+	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!handle) {
+		if (fd >= 0)
+			close(fd);
+		return e->code == ENOENT ? fs_mkdir(dir, "actions", 0755, e) : -1;
+	}
+	while (r == 0 && (entry = readdir(handle))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (plan_find(x->plan, entry->d_name) == NO_ACTION)
+			r = err_set(e, EBADMSG, "its plan has no action \"%s\"", entry->d_name);
+		else
+			r = check_below(dir, entry->d_name, x, e);
+	}
+	closedir(handle);
+	return r;
+}
+
+static int write_state(int dir, const struct loaded *l, struct err *e)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+	/* What happened elsewhere is not told again in this spool's events/. */
+	struct state_marks marks = {l->seq, l->seq};
+
+	state_encode(&text, l->exec, &marks);
+	return fs_publish(dir, "state.json", text.p, text.len, 0, e);
+}
+
+static int check_loaded(int dir, const struct loaded *l, struct err *e)
+{
+	if (check_attempts(dir, l->exec, e) < 0 || check_outputs(dir, l->exec, e) < 0)
+		return -1;
+	return write_state(dir, l, e);
+}
+
+static void describe(const struct loaded *l, struct imported *one)
+{
+	one->seq = l->seq;
+	one->over = l->exec->outcome != OUTCOME_NONE;
+	strcpy(one->head, l->prev);
+	snprintf(one->name, sizeof one->name, "%s", l->plan->name);
+	snprintf(one->status, sizeof one->status, "%s", exec_status(l->exec));
+}
+
+int import_check(const struct spool *s, struct imported *one, struct err *e)
+{
+	char path[SPOOL_PATH_MAX];
+	struct loaded l;
+	int dir, r;
+
+	spool_import_path(one->id, path);
+	dir = fs_open_dir(s->fd[SPOOL_ROOT], path, e);
+	if (dir < 0)
+		return -1;
+	r = check_plan(dir, e);
+	if (r == 0)
+		r = journal_load_from(s, dir, one->id, true, &l, e);
+	if (r == 0) {
+		describe(&l, one);
+		r = check_loaded(dir, &l, e);
+		loaded_free(&l);
+	}
+	close(dir);
+	return r < 0 ? err_prefix(e, "execution %s", one->id) : 0;
+}
