@@ -318,6 +318,7 @@ void limits_clear(struct daemon *d);
 /* retention.c: what was kept long enough goes, by a process of its own (creel gc --background). */
 void retention_plan(struct daemon *d, bool starting);
 void retention_run(struct daemon *d);
+void retention_stop(struct daemon *d);
 /* Was this child that process? */
 bool retention_ended(struct daemon *d, pid_t pid, int status);
 

@@ -115,3 +115,13 @@ bool retention_ended(struct daemon *d, pid_t pid, int status)
 		log_warn("retention: creel gc was ended by signal %d; the next one clears what it left", WTERMSIG(status));
 	return true;
 }
+
+void retention_stop(struct daemon *d)
+{
+	if (!d->gc)
+		return;
+	/* The next one goes on where this one stopped. */
+	kill(d->gc, SIGTERM);
+	waitpid(d->gc, NULL, 0);
+	d->gc = 0;
+}
