@@ -189,6 +189,21 @@ int fs_publish(int dir, const char *name, const void *p, size_t n, unsigned flag
 	return 0;
 }
 
+int fs_rename_new(int from_dir, const char *from, int to_dir, const char *to, struct err *e)
+{
+	struct stat st;
+
+	if (syscall(SYS_renameat2, from_dir, from, to_dir, to, 1 /* RENAME_NOREPLACE */) == 0)
+		return 0;
+	if (errno == EINVAL || errno == ENOSYS) { /* a file system that cannot refuse to replace */
+		if (fstatat(to_dir, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			errno = EEXIST;
+		else if (errno == ENOENT && renameat(from_dir, from, to_dir, to) == 0)
+			return 0;
+	}
+	return err_sys(e, errno, "cannot move %s to %s", from, to);
+}
+
 int fs_mkdir(int dir, const char *name, mode_t mode, struct err *e)
 {
 	struct stat st;

@@ -36,6 +36,9 @@ enum fs_write_flags {
  * On failure nothing is left behind and an old file stays as it was. */
 int fs_publish(int dir, const char *name, const void *p, size_t n, unsigned flags, struct err *e);
 
+/* Rename, but never replace: EEXIST. */
+int fs_rename_new(int from_dir, const char *from, int to_dir, const char *to, struct err *e);
+
 /* Flush the directory itself, so that names made or renamed in it survive a power cut. */
 int fs_sync_dir(int dir, const char *name, struct err *e);
 

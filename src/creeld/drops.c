@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -175,14 +174,10 @@ void drop_reject(struct daemon *d, int dir, const char *name, const char *shown,
 				break;
 			continue;
 		}
-		if (syscall(SYS_renameat2, dir, name, d->spool.fd[SPOOL_REJECTED], kept, 1 /* RENAME_NOREPLACE */) == 0)
+		if (fs_rename_new(dir, name, d->spool.fd[SPOOL_REJECTED], kept, &e) == 0)
 			break;
-		if (errno == EINVAL || errno == ENOSYS) { /* a file system that cannot refuse to replace */
-			if (!fs_exists(d->spool.fd[SPOOL_REJECTED], kept) &&
-			    renameat(dir, name, d->spool.fd[SPOOL_REJECTED], kept) == 0)
-				break;
-		} else if (errno != EEXIST) {
-			int code = errno;
+		if (e.code != EEXIST) {
+			int code = e.code;
 
 			if (fs_there(dir, name, &e) != 0 && drop_tell(d, shown, code))
 				log_error("cannot move %s to rejected/: %s; it stays where it is", shown, strerror(code));

@@ -44,6 +44,7 @@ struct flush_file {
 	char *to;     /* NULL: from is removed */
 	char *text;   /* owned */
 	bool flush;   /* the text is on disk before it can be seen */
+	bool keep;    /* what is at `to` already is not replaced: the name gets a number */
 };
 
 struct flush_state {

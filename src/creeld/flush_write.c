@@ -176,6 +176,23 @@ static int make_parent(const struct spool *s, const char *path, struct err *e)
 	return parent ? fs_mkdir_all(s->fd[SPOOL_ROOT], parent, 0755, e) : 0;
 }
 
+/* Nothing that was dropped is lost, not even a decision that says again what was said: then the name is taken. */
+static int keep_one(int root, const struct flush_file *f, struct err *e)
+{
+	AUTO_FREE char *to = xstrdup(f->to);
+	unsigned n = 1;
+
+	while (fs_rename_new(root, f->from, root, to, e) < 0) {
+		if (e->code == ENOENT)
+			return 0;
+		if (e->code != EEXIST || n == 10000)
+			return -1;
+		free(to);
+		to = xasprintf("%s.%u", f->to, ++n);
+	}
+	return 0;
+}
+
 static int show_one(const struct spool *s, const struct flush_file *f, bool flush, struct err *e)
 {
 	int root = s->fd[SPOOL_ROOT];
@@ -187,6 +204,8 @@ static int show_one(const struct spool *s, const struct flush_file *f, bool flus
 	if (!f->to)
 		return unlinkat(root, f->from, 0) < 0 && errno != ENOENT ? err_sys(e, errno, "cannot remove %s", f->from) : 0;
 	/* Gone already: a repetition after a failure, or somebody else took it. */
+	if (f->keep)
+		return keep_one(root, f, e);
 	if (renameat(root, f->from, root, f->to) < 0 && errno != ENOENT)
 		return err_sys(e, errno, "cannot move %s to %s", f->from, f->to);
 	return 0;

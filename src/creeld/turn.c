@@ -38,7 +38,7 @@ struct turn turn_of(struct daemon *d, struct events *out, msec now)
 static void keep_file(struct daemon *d, struct live *l, const struct input *in, struct flush_job *j)
 {
 	char dir[SPOOL_PATH_MAX];
-	struct flush_file f = {0};
+	struct flush_file f = {.keep = true}; /* an order that is repeated changes nothing, and its commit has no number */
 
 	/* Files below confirm/by/USER are that person's: read and remembered, never moved. */
 	if (in->dir == SPOOL_CONFIRM_BY)

@@ -433,6 +433,23 @@ later_than() {
 	is_state .actionStates.bad.attempts 5
 }
 
+@test "RUN-MANUAL: an order that is given twice is kept twice" {
+	drop_asking
+	daemon_start
+	wait_until asked
+	order pause - <<<'reason: lunch'
+	wait_until is_state .paused true
+	order pause - <<<'reason: still lunch'
+	wait_until test ! -e "$S/control/$(id_of).pause"
+	order pause - <<<'reason: coffee'
+	wait_until test ! -e "$S/control/$(id_of).pause"
+	order resume
+	wait_until is_state .paused null
+	decide approve
+	wait_until execution_is completed
+	[ "$(sed -n 's/reason: //p' "$(where)"/control/* | sort | xargs)" = "coffee lunch still lunch" ]
+}
+
 @test "RUN-MANUAL: what cannot be retried or skipped is refused with the reason" {
 	drop done.yaml <<<'{"name":"done","actions":[{"id":"a","actionDefinitionId":"command","inputs":{"command":"true"}}]}'
 	drain
