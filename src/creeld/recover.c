@@ -116,13 +116,13 @@ static void read_tail(struct daemon *d, struct seen *seen)
 	}
 }
 
-static void retell(struct daemon *d, struct live *l, uint32_t flushed, const struct seen *seen)
+/* -1: some are still missing, and *e says why.  Whoever went on without them would leave a gap that nobody finds. */
+static int retell(struct daemon *d, struct live *l, uint32_t flushed, const struct seen *seen, struct err *e)
 {
 	AUTO_BUF struct buf lines = BUF_INIT;
 	struct retell r = {.lines = &lines, .l = l};
 	uint32_t there = map_get(&seen->seq, l->exec->id);
 	char when[CLOCK_TEXT];
-	struct err e = {0};
 
 	if (there == MAP_NONE || there < flushed)
 		there = flushed;
@@ -132,13 +132,12 @@ static void retell(struct daemon *d, struct live *l, uint32_t flushed, const str
 		r.told = seen->place + 1;
 	}
 	if (there >= l->seq)
-		return;
-	if (journal_each(&d->spool, l->exec->id, l->plan, there + 1, retell_commit, &r, &e) < 0)
-		log_warn("cannot read the journal of %s again: %s", l->exec->id, e.text);
+		return 0;
+	if (journal_each(&d->spool, l->exec->id, l->plan, there + 1, retell_commit, &r, e) < 0)
+		return -1;
 	clock_format(clock_wall(), when);
 	when[10] = '\0';
-	if (events_append(&d->spool, when, buf_str(&lines), lines.len, &e) < 0)
-		log_error("%s", e.text);
+	return events_append(&d->spool, when, buf_str(&lines), lines.len, e);
 }
 
 /* ---- attempts ---- */
@@ -266,7 +265,11 @@ static void recover_one(struct daemon *d, const char *id, const struct seen *see
 	if (loaded.set_aside)
 		log_warn("the last commit of %s was damaged and nothing shows that it took effect: it was set aside", id);
 	l = adopt_loaded(d, &loaded);
-	retell(d, l, loaded.events_seq, seen);
+	if (retell(d, l, loaded.events_seq, seen, &e) < 0) {
+		live_remove(d, l);
+		load_later(d, id, &e);
+		return;
+	}
 	if (d->rebooted || d->restored)
 		mend_outputs(d, l);
 	if (l->exec->outcome != OUTCOME_NONE) {
