@@ -50,9 +50,9 @@ static int write_mark(struct daemon *d, const struct lock_mark *m, struct err *e
 			 m->dev, m->ino, m->boot);
 
 	/* Written over what is there, so that it is never empty and needs no room. */
-	if (pwrite(d->lock_fd, text, (size_t)n, 0) != n || ftruncate(d->lock_fd, n) < 0)
-		return err_sys(e, errno, "cannot write creeld.lock");
-	return 0;
+	if (lseek(d->lock_fd, 0, SEEK_SET) < 0 || fs_write_all(d->lock_fd, text, (size_t)n, e) < 0)
+		return err_prefix(e, "creeld.lock");
+	return ftruncate(d->lock_fd, n) < 0 ? err_sys(e, errno, "cannot cut creeld.lock") : 0;
 }
 
 static int read_boot(char out[40], struct err *e)

@@ -170,9 +170,11 @@ void spool_close(struct spool *s)
 {
 	int d;
 
-	for (d = 0; d < SPOOL_DIR_COUNT; d++)
+	for (d = 0; d < SPOOL_DIR_COUNT; d++) {
 		if (s->fd[d] >= 0)
 			close(s->fd[d]);
+		s->fd[d] = -1;
+	}
 	free(s->path);
 	s->path = NULL;
 }
