@@ -182,6 +182,7 @@ struct daemon {
 	struct breakers *breakers;
 	struct http_catalog *catalog; /* definitions of HTTP actions */
 	VEC(uint32_t) stale; /* have a state.json that lags */
+	msec next_state; /* monotonic: not before then is a state.json of a busy execution written */
 	struct heap timers;
 
 	VEC(struct running) running;

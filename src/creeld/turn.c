@@ -22,7 +22,9 @@
 enum {
 	AHEAD = 4,           /* starts are committed ahead of free slots up to so many times the limit */
 	STATE_EVERY_MS = 250, /* state.json of a busy execution is not written more often */
-	STATE_COST_FACTOR = 20 /* nor more than a twentieth of the time */
+	STATE_COST_FACTOR = 20, /* nor more than a twentieth of the time */
+	STATES_APART_MS = 5, /* of all busy executions, so that many of them do not spend their time on it */
+	STATES_AT_ONCE = 20 /* after a while without */
 };
 
 struct turn turn_of(struct daemon *d, struct events *out, msec now)
@@ -509,13 +511,17 @@ static void stale_states(struct daemon *d, struct flush_job *j)
 	for (from = 0; from < d->stale.n; from++) {
 		struct live *l = d->lives.v[d->stale.v[from]];
 
-		if (l->exec->outcome == OUTCOME_NONE && now < state_due(l)) {
+		if (l->exec->outcome == OUTCOME_NONE && (now < state_due(l) || now < d->next_state)) {
 			d->stale.v[to++] = d->stale.v[from];
 			continue;
 		}
 		l->state_old = false;
-		if (l->exec->outcome == OUTCOME_NONE)
-			add_state(d, l, j, false);
+		if (l->exec->outcome != OUTCOME_NONE)
+			continue;
+		add_state(d, l, j, false);
+		if (d->next_state < now - STATES_APART_MS * STATES_AT_ONCE)
+			d->next_state = now - STATES_APART_MS * STATES_AT_ONCE;
+		d->next_state += STATES_APART_MS;
 	}
 	d->stale.n = to;
 }
@@ -623,8 +629,9 @@ msec turn_deadline(struct daemon *d)
 	if (over && (!at || over < at))
 		at = over;
 	for (k = 0; k < d->stale.n; k++) {
-		msec due = state_due(d->lives.v[d->stale.v[k]]) - mono + wall;
+		msec due = state_due(d->lives.v[d->stale.v[k]]);
 
+		due = (due > d->next_state ? due : d->next_state) - mono + wall;
 		if (!at || due < at)
 			at = due;
 	}
