@@ -196,6 +196,11 @@ bench-quick: all $(bench_bin)
 bench: all $(bench_bin)
 	@bash tests/bench/bench.sh
 
+# How the cost grows with plans, with what waits, with what ended.
+.PHONY: bench-scale
+bench-scale: all $(bench_bin)
+	@bash tests/bench/scale.sh
+
 # ---- use ----
 
 .PHONY: demo install

@@ -1,7 +1,8 @@
 /*
- * await - wait until N executions of a spool have completed, by their state.json.
+ * await - wait until N executions of a spool have completed, by their state.json; or until a file is there.
  *
  *   await SPOOL N
+ *   await FILE
  *
  * Looks every half millisecond, at one file.  Exits 1 as soon as one is found that ended otherwise, and after five
  * minutes without any progress.
@@ -125,8 +126,18 @@ int main(int argc, char **argv)
 	size_t done = 0, want;
 	int got, looks = 0;
 
+	if (argc == 2) {
+		while (access(argv[1], F_OK) != 0) {
+			if (++looks > LOOKS_MAX) {
+				fprintf(stderr, "await: there is no %s after a long time\n", argv[1]);
+				return 1;
+			}
+			nanosleep(&nap, NULL);
+		}
+		return 0;
+	}
 	if (argc != 3 || atol(argv[2]) < 1) {
-		fprintf(stderr, "usage: await SPOOL N\n");
+		fprintf(stderr, "usage: await SPOOL N\n       await FILE\n");
 		return 64;
 	}
 	want = (size_t)atol(argv[2]);

@@ -13,6 +13,7 @@ set -u -o pipefail
 . "$(dirname "$0")/lib.sh"
 . "$here/peers.sh"
 . "$here/footprint.sh"
+. "$here/machine.sh"
 
 ROUNDS=${ROUNDS:-5}
 FSES=${FSES:-root ext4 xfs}
@@ -25,21 +26,6 @@ bench_setup
 mkdir -p "$OUT" && OUT=$(cd "$OUT" && pwd) || exit 1
 bench_sockets
 peers_install
-
-does() { case " $PARTS " in *" $1 "*) return 0 ;; esac; return 1; }
-load() { cut -d ' ' -f 1-3 /proc/loadavg; }
-machine() {
-	jq -n --arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)" --arg cpus "$(nproc)" \
-		--arg kernel "$(uname -sr)" --arg disk "$(stat -f -c %T "$WORK")" --arg before "$LOAD" --arg after "$(load)" \
-		--arg commit "$(git -C "$root" describe --always --dirty 2>/dev/null)" --arg at "$(date -u +%FT%TZ)" \
-		--arg journal "$(ls /proc/fs/jbd2 2>/dev/null | grep -v loop | head -1)" --arg rounds "$ROUNDS" \
-		--arg mem "$(awk '$1 == "MemTotal:" {print int($2 / 1048576 + 0.5)}' /proc/meminfo)" --arg why "$SLURM_WHY" \
-		--arg failed "${FAILED:-}" \
-		'{cpu: $cpu, cpus: $cpus, memory_gib: $mem, kernel: $kernel,
-		disk: ($disk + if $disk == "ext2/ext3" then (if $journal == "" then " (ext4 without a journal)" else " (ext4)" end)
-			else "" end), load_before: $before, load_after: $after, commit: $commit, at: $at, rounds: $rounds,
-		slurm_left_out: $why, failed: $failed}'
-}
 
 rounds() {
 	local shape=$1 r

@@ -63,7 +63,7 @@ waiting_bytes() {
 	before=$(rss "$pid")
 	rm -r plans
 	asking_plans "$n" "$m"
-	mv plans/* spool/inbox/
+	mv plans/* spool/inbox/ 2>/dev/null # it complains where the daemon was quicker
 	until_settled settled $((n + 1))
 	after=$(rss "$pid")
 	$AFTER

@@ -256,11 +256,16 @@ prepare_creel_drop_drain() {
 # Write FS SHAPE WHO JOBS WALL CPU into $RAW, times in microseconds.
 run() {
 	local who=$1 shape=$2 dir wall cpu status s options=()
+	WRITTEN=0
 	RUNS=$((RUNS + 1))
 	dir=$AT/$RUNS.$who.$shape
 	mkdir "$dir"
 	cd "$dir" || exit 1
-	JOBS=$(jobs_of "$shape") SERVERS= AFTER=
+	SERVERS= AFTER= JOBS=
+	case $shape in
+	*:*) ;; # the contender knows
+	*) JOBS=$(jobs_of "$shape") ;;
+	esac
 	"prepare_$who" "$shape"
 	for s in $SERVERS; do
 		options+=(-s "$s")
@@ -268,7 +273,7 @@ run() {
 	# What was written before is not this run's to wait for.
 	sync -f .
 	$CLEAN "$TOOLS/measure" "${options[@]}" -l "$dir/log" -t "${RUN_LIMIT:-120}" "$dir/took" sh ./go || :
-	read -r wall cpu status <took
+	read -r wall cpu status WRITTEN <took
 	[ ! -s inner ] || read -r wall cpu <inner # what it measured itself, without its own start
 	if [ "$status" -ne 0 ] || ! ${AFTER:-true}; then
 		say "bench: $who, $shape: failed with status $status:"

@@ -7,10 +7,11 @@
  *   -l LOG      standard output and error of the command; else /dev/null
  *   -t SECONDS  end the command and everything that it started after so long (default 300): status 124
  *
- * OUT gets one line: WALL CPU STATUS, the first two in microseconds.  The wall clock stops when the command ends.
- * What it left behind in the background is waited for after that and counts as processor time.  Processor time of
- * the command comes from wait4, exact; that of servers from /proc, in steps of 10 ms.  The exit status is 0 if the
- * command's was, else 1.
+ * OUT gets one line: WALL CPU STATUS WRITTEN, the first two in microseconds.  The wall clock stops when the command
+ * ends.  What it left behind in the background is waited for after that and counts as processor time.  Processor
+ * time of the command comes from wait4, exact; that of servers from /proc, in steps of 10 ms.  WRITTEN is how many
+ * bytes the command and its tree passed to write(2) and its like, without the servers.  The exit status is 0 if
+ * the command's was, else 1.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -98,11 +99,26 @@ static void wait_for(pid_t main_pid, int *main_status)
 	}
 }
 
+/* Bytes that we wrote, and all that we have waited for. */
+static long long written(void)
+{
+	FILE *f = fopen("/proc/self/io", "re");
+	char line[64];
+	long long n = 0;
+
+	while (f && fgets(line, sizeof line, f))
+		if (strncmp(line, "wchar: ", 7) == 0)
+			n = atoll(line + 7);
+	if (f)
+		fclose(f);
+	return n;
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction sa = {.sa_handler = on_alarm};
 	pid_t server[SERVERS_MAX], pid;
-	long long wall, cpu = 0;
+	long long wall, cpu = 0, bytes;
 	const char *log = "/dev/null";
 	int c, i, servers = 0, seconds = 300, status = 0;
 	struct rusage ru;
@@ -130,6 +146,7 @@ int main(int argc, char **argv)
 	sigaction(SIGALRM, &sa, NULL); /* interrupts waitpid */
 	for (i = 0; i < servers; i++)
 		cpu -= proc_tree_cpu(server[i]);
+	bytes = written();
 	alarm((unsigned)seconds);
 	wall = now_us();
 	pid = start(argv + optind + 1, log);
@@ -141,7 +158,7 @@ int main(int argc, char **argv)
 	getrusage(RUSAGE_CHILDREN, &ru);
 	cpu += us(ru.ru_utime) + us(ru.ru_stime);
 	c = late ? 124 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-	fprintf(out, "%lld %lld %d\n", wall, cpu, c);
+	fprintf(out, "%lld %lld %d %lld\n", wall, cpu, c, written() - bytes);
 	if (fclose(out)) {
 		perror(argv[optind]);
 		return 1;
