@@ -152,7 +152,7 @@ const char *trace_of(const struct spool *s, const struct exec *x, uint32_t i)
 	bool more = true;
 	json_t *list;
 
-	if (!x->plan->actions[i].http || ended == 0)
+	if (!s || !x->plan->actions[i].http || ended == 0)
 		return "[]";
 	if (a->trace && a->traced == ended)
 		return a->trace;
