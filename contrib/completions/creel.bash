@@ -36,7 +36,7 @@ _creel_actions() {
 
 _creel() {
 	local cur=${COMP_WORDS[COMP_CWORD]} verb= id= n=0 k word
-	local verbs="init validate submit ls show log wait status pending approve reject retry skip cancel pause resume
+	local verbs="init validate submit ls show log trace wait status pending approve reject retry skip cancel pause resume
 		path state export import gc verify rebuild help version"
 	COMPREPLY=()
 	for ((k = 1; k < COMP_CWORD; k++)); do
@@ -91,7 +91,7 @@ _creel() {
 		fi
 		;;
 	wait | cancel | pause | resume) mapfile -t COMPREPLY < <(compgen -W "$(_creel_ids active) last" -- "$cur") ;;
-	show | log | path | approve | reject | retry | skip | pending | export | verify | rebuild)
+	show | log | trace | path | approve | reject | retry | skip | pending | export | verify | rebuild)
 		if [ "$n" -eq 0 ]; then
 			mapfile -t COMPREPLY < <(compgen -W "$(_creel_ids all)" -- "$cur")
 		elif [ "$n" -eq 1 ]; then

@@ -35,7 +35,7 @@ struct verb {
 
 extern const struct verb verb_approve, verb_cancel, verb_export, verb_gc, verb_help, verb_import, verb_init, verb_log,
     verb_ls, verb_path, verb_pause, verb_pending, verb_rebuild, verb_reject, verb_resume, verb_retry, verb_show, verb_skip,
-    verb_state, verb_status, verb_submit, verb_validate, verb_verify, verb_version, verb_wait;
+    verb_state, verb_status, verb_submit, verb_trace, verb_validate, verb_verify, verb_version, verb_wait;
 
 /* All of them, in the order of the list; ends with NULL. */
 extern const struct verb *const verbs[];
