@@ -96,7 +96,7 @@ make_request() {
 			inputSchema: {}, outputSchema: {}} * (.definition // {})), api: .api,
 			allowPrivate: $allow} + (.http // {}))}
 		+ (if .timeoutMs then {timeoutMs} else {} end)' "$A/given.json" >"$A/request.json"
-	jq -c '{secrets: (.secrets // {}), input: (.input // {}), mask: (.mask // [])}' "$A/given.json" >"$T/secrets.json"
+	jq -c '{secrets: (.secrets // {}), input: (.input // {}), mask: (.mask // [])}' "$A/given.json" >"$A.secrets"
 	rm "$A/given.json"
 }
 
@@ -107,7 +107,7 @@ run_executor() {
 	status=0
 	(cd "$A" && exec env -i CREEL_INPUT="$A/request.json" CREEL_OUTPUT="$A/output" CREEL_ERROR="$A/error" CREEL_DIR="$A" \
 		CREEL_EXECUTION_ID=0190-x CREEL_ACTION_ID=a CREEL_ATTEMPT=1 CREEL_IDEMPOTENCY_KEY=0190-x.a \
-		CREEL_SECRETS_FD=3 CREEL_TOKENS_FD=4 ${EXTRA_ENV:-} timeout -k 5 60 "$BIN/creel-http" 3<"$T/secrets.json" 4<>"$T/tokens" \
+		CREEL_SECRETS_FD=3 CREEL_TOKENS_FD=4 ${EXTRA_ENV:-} timeout -k 5 60 "$BIN/creel-http" 3<"$A.secrets" 4<>"$T/tokens" \
 		>"$A/stdout" 2>"$A/stderr") || status=$?
 }
 

@@ -457,7 +457,7 @@ R
 	[ "$status" -eq 100 ]
 	run env -i "$BIN/creel-http"
 	[ "$status" -eq 111 ]
-	echo '{}' >"$T/secrets.json"
+	echo '{}' >"$A.secrets"
 	echo '{"x": 1}' >"$A/request.json"
 	run_executor
 	failed_as "validation_failed request"

@@ -8,7 +8,8 @@ ends.  Each request is a line of JSON in LOG: {method, target, headers, body, po
 lower case.  RULES is a JSON object: "METHOD /path" or "/path" (without its query) -> a reply, or a list of replies of
 which each request takes the next and the last one stays.  A reply is an object
 
-    {"status": 200, "headers": {NAME: VALUE}, "body": TEXT | "json": VALUE, "echo": true}    a proper answer
+    {"status": 200, "headers": {NAME: VALUE}, "body": TEXT | "json": VALUE, "echo": true}    a proper answer; with
+                                                                              "until": FILE once there is such a file
     {"steps": [STEP, ...]}                                                                  anything else
 
 and a step one of {"send": TEXT}, {"hex": DIGITS}, {"file": PATH}, {"repeat": N, "send": TEXT}, {"until": FILE} (wait
@@ -113,6 +114,8 @@ class Server:
         return self.answer(c, method, reply, said)
 
     def answer(self, c, method, reply, said):
+        while "until" in reply and not os.path.exists(reply["until"]):
+            time.sleep(0.01)
         headers = dict(reply.get("headers", {}))
         if reply.get("echo"):
             content = json.dumps({"echo": said}).encode()

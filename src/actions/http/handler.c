@@ -64,7 +64,7 @@ static int start(const char *path, struct child *c, struct err *e)
 	if (c->pid == 0) {
 		setpgid(0, 0);
 		signal(SIGPIPE, SIG_DFL);
-		if (dup2(in[0], STDIN_FILENO) >= 0 && dup2(out[1], STDOUT_FILENO) >= 0)
+		if (dup2(in[0], STDIN_FILENO) >= 0 && dup2(out[1], STDOUT_FILENO) >= 0 && close_range(3, ~0U, 0) == 0)
 			execve(path, argv, env);
 		_exit(127);
 	}
