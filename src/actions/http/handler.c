@@ -21,6 +21,7 @@
 #include "actions/http/url.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/vec.h"
 #include "model/error.h"
 
 enum { ANSWER_MAX = 1 << 20, LIMIT_MS = 30000, SECRET_LEAST = 8, TEMPORARY = 75 };
@@ -32,25 +33,36 @@ struct child {
 	int to, from;
 };
 
-static char *const *environment(void)
+typedef VEC(char *) text_list;
+
+static void make_environment(text_list *list)
 {
 	static const char *const names[] = {"CREEL_EXECUTION_ID", "CREEL_ACTION_ID", "CREEL_ATTEMPT", "CREEL_IDEMPOTENCY_KEY",
 					    "CREEL_DIR"};
-	static char *list[sizeof names / sizeof *names + 2];
-	size_t i, n = 0;
+	size_t i;
 
-	list[n++] = xstrdup("PATH=/usr/local/bin:/usr/bin:/bin");
+	vec_push(list, xstrdup("PATH=/usr/local/bin:/usr/bin:/bin"));
 	for (i = 0; i < sizeof names / sizeof *names; i++)
 		if (getenv(names[i]))
-			list[n++] = xasprintf("%s=%s", names[i], getenv(names[i]));
-	list[n] = NULL;
-	return list;
+			vec_push(list, xasprintf("%s=%s", names[i], getenv(names[i])));
+	vec_push(list, NULL);
+}
+
+static void run(const char *path, int in, int out)
+{
+	text_list env = {0};
+	char *argv[] = {xstrdup(path), NULL};
+
+	make_environment(&env);
+	setpgid(0, 0);
+	signal(SIGPIPE, SIG_DFL);
+	if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 && close_range(3, ~0U, 0) == 0)
+		execve(path, argv, env.v);
+	_exit(127);
 }
 
 static int start(const char *path, struct child *c, struct err *e)
 {
-	char *const *env = environment();
-	char *argv[] = {xstrdup(path), NULL};
 	int in[2], out[2];
 
 	if (pipe2(in, O_CLOEXEC) < 0)
@@ -61,14 +73,8 @@ static int start(const char *path, struct child *c, struct err *e)
 		return err_sys(e, errno, "cannot make a pipe");
 	}
 	c->pid = fork();
-	if (c->pid == 0) {
-		setpgid(0, 0);
-		signal(SIGPIPE, SIG_DFL);
-		if (dup2(in[0], STDIN_FILENO) >= 0 && dup2(out[1], STDOUT_FILENO) >= 0 && close_range(3, ~0U, 0) == 0)
-			execve(path, argv, env);
-		_exit(127);
-	}
-	free(argv[0]);
+	if (c->pid == 0)
+		run(path, in[0], out[1]);
 	close(in[0]);
 	close(out[1]);
 	c->to = in[1];

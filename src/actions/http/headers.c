@@ -32,7 +32,7 @@ const char *headers_get(const struct headers *h, const char *name)
 	return NULL;
 }
 
-static void drop_at(struct headers *h, size_t i)
+void headers_drop_at(struct headers *h, size_t i)
 {
 	free(h->v[i].name);
 	free(h->v[i].value);
@@ -46,7 +46,7 @@ void headers_drop(struct headers *h, const char *name)
 
 	while (i < h->n) {
 		if (strcasecmp(h->v[i].name, name) == 0)
-			drop_at(h, i);
+			headers_drop_at(h, i);
 		else
 			i++;
 	}
@@ -63,7 +63,7 @@ void headers_copy(struct headers *to, const struct headers *from)
 void headers_free(struct headers *h)
 {
 	while (h->n > 0)
-		drop_at(h, h->n - 1);
+		headers_drop_at(h, h->n - 1);
 	free(h->v);
 	*h = (struct headers){0};
 }

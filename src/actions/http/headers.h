@@ -30,8 +30,10 @@ struct header *headers_add(struct headers *h, const char *name, const char *valu
 struct header *headers_set(struct headers *h, const char *name, const char *value);
 /* The first of that name, or NULL. */
 const char *headers_get(const struct headers *h, const char *name);
-/* Remove all of that name. */
+/* Remove all of that name, which must not be the list's own copy. */
 void headers_drop(struct headers *h, const char *name);
+/* Remove the one at i; those behind it move up. */
+void headers_drop_at(struct headers *h, size_t i);
 void headers_copy(struct headers *to, const struct headers *from);
 void headers_free(struct headers *h);
 

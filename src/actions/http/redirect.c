@@ -44,7 +44,7 @@ static void to_get(struct request *r)
 	buf_free(&r->body);
 	while (i < r->headers.n) {
 		if (strncasecmp(r->headers.v[i].name, "Content-", 8) == 0)
-			headers_drop(&r->headers, r->headers.v[i].name);
+			headers_drop_at(&r->headers, i);
 		else
 			i++;
 	}
@@ -58,7 +58,7 @@ static void drop_secrets(const struct session *s, struct request *r)
 		const struct header *h = &r->headers.v[i];
 
 		if (h->credential || header_is_sensitive(h->name) || redact_found(&s->secrets, h->value, strlen(h->value)))
-			headers_drop(&r->headers, h->name);
+			headers_drop_at(&r->headers, i);
 		else
 			i++;
 	}
