@@ -155,7 +155,7 @@ static int write_state(int dir, const struct loaded *l, struct err *e)
 	/* What happened elsewhere is not told again in this spool's events/. */
 	struct state_marks marks = {l->seq, l->seq};
 
-	state_encode(&text, NULL, l->exec, &marks); /* its HTTP traces follow once it is in its place */
+	state_encode_at(&text, dir, l->exec, &marks);
 	return fs_publish(dir, "state.json", text.p, text.len, 0, e);
 }
 

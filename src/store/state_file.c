@@ -121,7 +121,7 @@ static void put_times(struct buf *b, const struct action_state *a, bool over)
 		buf_printf(b, ",\"duration\":%lld", (long long)(a->ended > a->started ? a->ended - a->started : 0));
 }
 
-static void put_action(struct buf *b, const struct spool *s, const struct exec *x, uint32_t i)
+static void put_action(struct buf *b, int dir, const char *path, const struct exec *x, uint32_t i)
 {
 	const struct action *pa = &x->plan->actions[i];
 	const struct action_state *a = &x->a[i];
@@ -155,7 +155,7 @@ static void put_action(struct buf *b, const struct spool *s, const struct exec *
 		put_text(b, x->plan->actions[pa->alternative].id);
 	}
 	buf_puts(b, ",\"httpTrace\":");
-	buf_puts(b, trace_of(s, x, i));
+	buf_puts(b, trace_of(dir, path, x, i));
 	buf_putc(b, '}');
 }
 
@@ -189,7 +189,7 @@ static void put_metrics(struct buf *b, const struct exec *x)
 	buf_putc(b, '}');
 }
 
-void state_encode(struct buf *b, const struct spool *s, const struct exec *x, const struct state_marks *marks)
+static void encode(struct buf *b, int dir, const char *path, const struct exec *x, const struct state_marks *marks)
 {
 	uint32_t i;
 	size_t k;
@@ -211,7 +211,7 @@ void state_encode(struct buf *b, const struct spool *s, const struct exec *x, co
 	}
 	buf_puts(b, ",\n\"actionStates\":{\n");
 	for (i = 0; i < x->plan->n; i++) {
-		put_action(b, s, x, i);
+		put_action(b, dir, path, x, i);
 		buf_puts(b, i + 1 < x->plan->n ? ",\n" : "\n");
 	}
 	buf_puts(b, "},\n\"confirmations\":[");
@@ -227,4 +227,17 @@ void state_encode(struct buf *b, const struct spool *s, const struct exec *x, co
 	}
 	put_metrics(b, x);
 	buf_puts(b, "}\n");
+}
+
+void state_encode(struct buf *b, const struct spool *s, const struct exec *x, const struct state_marks *marks)
+{
+	char path[SPOOL_PATH_MAX];
+
+	spool_execution_path(x->id, path);
+	encode(b, s->fd[SPOOL_ROOT], path, x, marks);
+}
+
+void state_encode_at(struct buf *b, int dir, const struct exec *x, const struct state_marks *marks)
+{
+	encode(b, dir, ".", x, marks);
 }

@@ -17,5 +17,7 @@ struct state_marks {
 
 /* s is where the traces of HTTP actions are. */
 void state_encode(struct buf *b, const struct spool *s, const struct exec *x, const struct state_marks *marks);
+/* The same where the execution's directory is dir. */
+void state_encode_at(struct buf *b, int dir, const struct exec *x, const struct state_marks *marks);
 
 #endif

@@ -86,22 +86,30 @@ static bool entry_is_whole(json_t *entry, uint32_t attempt)
 
 json_t *trace_read(const struct spool *s, const char *id, const char *action, uint32_t attempt)
 {
+	char path[SPOOL_PATH_MAX];
+
+	spool_execution_path(id, path);
+	return trace_read_at(s->fd[SPOOL_ROOT], path, action, attempt);
+}
+
+json_t *trace_read_at(int dir, const char *path, const char *action, uint32_t attempt)
+{
 	AUTO_BUF struct buf bytes = BUF_INIT;
 	AUTO_FREE char *name = NULL;
-	char path[SPOOL_PATH_MAX];
+	char file[SPOOL_PATH_MAX];
 	struct stat st;
 	struct err e;
 	json_t *list;
 	size_t k;
 
-	spool_attempt_path(id, action, attempt, path);
-	name = xasprintf("%s/http-trace.json", path);
-	if (fs_read_dropped(s->fd[SPOOL_ROOT], name, TRACE_FILE_MAX, &bytes, &st, &e) != FS_DROP_OK)
-		return json_array();
+	spool_attempt_file(action, attempt, "http-trace.json", file);
+	name = xasprintf("%s/%s", path, file);
+	if (fs_read_dropped(dir, name, TRACE_FILE_MAX, &bytes, &st, &e) != FS_DROP_OK)
+		return NULL;
 	list = json_loadb(buf_str(&bytes), bytes.len, JSON_REJECT_DUPLICATES, NULL);
 	if (!json_is_array(list)) {
 		json_decref(list);
-		return json_array();
+		return NULL;
 	}
 	for (k = json_array_size(list); k-- > 0;)
 		if (!json_is_object(json_array_get(list, k)) || !entry_is_whole(json_array_get(list, k), attempt))
@@ -144,7 +152,7 @@ static bool prepend(json_t *list, json_t *entries, size_t *room)
 	return true;
 }
 
-const char *trace_of(const struct spool *s, const struct exec *x, uint32_t i)
+const char *trace_of(int dir, const char *path, const struct exec *x, uint32_t i)
 {
 	struct action_state *a = &x->a[i];
 	uint32_t ended = a->phase == PH_RUNNING ? a->attempt - 1 : a->attempt, attempt;
@@ -152,13 +160,13 @@ const char *trace_of(const struct spool *s, const struct exec *x, uint32_t i)
 	bool more = true;
 	json_t *list;
 
-	if (!s || !x->plan->actions[i].http || ended == 0)
+	if (!x->plan->actions[i].http || ended == 0)
 		return "[]";
 	if (a->trace && a->traced == ended)
 		return a->trace;
 	list = json_array();
 	for (attempt = ended; more && attempt > 0; attempt--) {
-		json_t *entries = trace_read(s, x->id, x->plan->actions[i].id, attempt);
+		json_t *entries = trace_read_at(dir, path, x->plan->actions[i].id, attempt);
 
 		more = prepend(list, entries, &room);
 		json_decref(entries);

@@ -19,11 +19,13 @@ enum {
 	TRACE_TEXT = 64 * 1024            /* bytes of all of them */
 };
 
-/* The entries of one attempt: a new array, empty if there are none. */
+/* The entries of one attempt: a new array; NULL: there is no trace that can be read. */
 json_t *trace_read(const struct spool *s, const char *id, const char *action, uint32_t attempt);
+/* The same below the execution's directory: path, relative to dir. */
+json_t *trace_read_at(int dir, const char *path, const char *action, uint32_t attempt);
 
-/* The latest entries of all attempts of an action, oldest first, as JSON for state.json.  Borrowed: it is kept with the
- * action, and made again when another attempt has ended. */
-const char *trace_of(const struct spool *s, const struct exec *x, uint32_t action);
+/* The latest entries of all attempts of an action, oldest first, as JSON for state.json; path and dir as above.
+ * Borrowed: it is kept with the action, and made again when another attempt has ended. */
+const char *trace_of(int dir, const char *path, const struct exec *x, uint32_t action);
 
 #endif
