@@ -128,5 +128,8 @@ int attempt_write_request(const struct attempt *a, const struct spec *s, struct 
 	r = fs_write_all(fd, s->request, strlen(s->request), e);
 	if (close(fd) < 0 && r == 0)
 		r = err_sys(e, errno, "cannot close");
-	return r < 0 ? err_prefix(e, "request.json") : 0;
+	if (r == 0)
+		return 0;
+	unlinkat(a->dir, "request.json", 0); /* half of it is worse than none */
+	return err_prefix(e, "request.json");
 }

@@ -51,17 +51,23 @@ void report_free(struct result *r)
 	capture_close(&r->err);
 }
 
-/* The size of a file that the action made, or -1.  Links and other kinds do not count. */
+enum { NONE = -1, UNKNOWN = -2 };
+
+/* The size of a file that the action made, or NONE.  Links and other kinds do not count. */
 static long long size_of(int dir, const char *name)
 {
 	struct stat st;
 
-	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) ? (long long)st.st_size : -1;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? NONE : UNKNOWN;
+	return S_ISREG(st.st_mode) ? (long long)st.st_size : NONE;
 }
 
 void report_write(const struct result *r, const struct spec *s, int dir, struct buf *b)
 {
-	long long output;
+	long long output = size_of(dir, "output"), error = size_of(dir, "error");
+	/* Outputs that cannot be seen now are not outputs that were never made. */
+	bool unknown = output == UNKNOWN || error == UNKNOWN;
 
 	buf_reserve(b, 800);
 	buf_puts(b, "{\"execution\":");
@@ -69,22 +75,23 @@ void report_write(const struct result *r, const struct spec *s, int dir, struct 
 	put_text(b, "action", s->action);
 	buf_printf(b, ",\"attempt\":%llu", (unsigned long long)s->attempt);
 	put_text(b, "token", s->token);
-	put_text(b, "outcome", outcome_names[r->outcome]);
+	put_text(b, "outcome", outcome_names[unknown ? OUTCOME_FAILED : r->outcome]);
 	if (r->started && WIFEXITED(r->status))
 		buf_printf(b, ",\"exitCode\":%d", WEXITSTATUS(r->status));
 	else if (r->started && WIFSIGNALED(r->status))
 		buf_printf(b, ",\"signal\":%d", WTERMSIG(r->status));
-	if (r->reason.len)
+	if (unknown)
+		put_text(b, "reason", "it cannot be told what the action left");
+	else if (r->reason.len)
 		put_text(b, "reason", r->reason.p);
 	put_time(b, "startedAt", r->started_wall);
 	put_time(b, "finishedAt", r->finished_wall);
 	buf_printf(b, ",\"durationMs\":%lld", (long long)r->duration);
 	put_stream(b, &r->out);
 	put_stream(b, &r->err);
-	output = size_of(dir, "output");
 	if (output >= 0)
 		buf_printf(b, ",\"output\":{\"size\":%lld}", output);
-	if (size_of(dir, "error") >= 0)
+	if (error >= 0)
 		buf_puts(b, ",\"error\":true");
 	buf_printf(b, ",\"killed\":%zu", r->killed);
 	buf_printf(b, ",\"resources\":{\"userMs\":%lld,\"systemMs\":%lld,\"maxRssKiB\":%ld}", r->user_us / 1000,

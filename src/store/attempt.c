@@ -200,6 +200,25 @@ static int parse(const json_t *root, const char *id, const char *action, uint32_
 	return 0;
 }
 
+/* The outputs are as long as the supervisor left them.  Neither they nor the result were flushed: of the two, a power cut
+ * may have taken one. */
+static int check_output(int dir, const json_t *root, struct err *e)
+{
+	const json_t *size = json_object_get(json_object_get(root, "output"), "size");
+	struct stat st = {0};
+
+	if (!json_object_get(root, "output"))
+		return 0;
+	if (!json_is_integer(size))
+		return err_set(e, EBADMSG, "it does not say how long its outputs are");
+	if (fstatat(dir, "output", &st, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+		return err_sys(e, errno, "cannot look at output");
+	if ((json_int_t)st.st_size != json_integer_value(size))
+		return err_set(e, EBADMSG, "its outputs have %lld bytes, and it was left with %lld", (long long)st.st_size,
+			       (long long)json_integer_value(size));
+	return 0;
+}
+
 static void copy_facts(const json_t *root, json_t *more)
 {
 	static const char *const facts[] = {"stdout", "stderr", "killed", "resources"};
@@ -283,12 +302,15 @@ enum attempt_read attempt_read(const struct spool *s, const char *id, const char
 		attempt_report_free(out);
 		return ATTEMPT_READ_BAD;
 	}
-	r = fill(dir, root, action, attempt, out, e);
+	r = check_output(dir, root, e);
+	if (r == 0)
+		r = fill(dir, root, action, attempt, out, e);
 	json_decref(root);
 	close(dir);
-	if (r < 0)
-		attempt_report_free(out);
-	return r < 0 ? ATTEMPT_READ_LATER : ATTEMPT_READ_OK;
+	if (r == 0)
+		return ATTEMPT_READ_OK;
+	attempt_report_free(out);
+	return err_is_passing(e->code) ? ATTEMPT_READ_LATER : ATTEMPT_READ_BAD;
 }
 
 void attempt_report_free(struct attempt_report *r)

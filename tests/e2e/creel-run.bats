@@ -416,6 +416,21 @@ is_stopped() {
 	[ -z "$(ls -A "$DIR")" ]
 }
 
+@test "EDGE-5: outputs that cannot be seen are not taken for none: the outcome is failed" {
+	spec arg=sh arg=-c "arg=echo n=1 > $DIR/output"
+	strace -o /dev/null -P output -e inject=newfstatat,statx,stat,lstat:error=EIO "$RUN" <"$T/spec" 3>&-
+	[ "$(result '[.outcome,.output == null]|@csv')" = '"failed",true' ]
+	[[ $(result .reason) == *"cannot be told what the action left"* ]]
+}
+
+@test "EDGE-5: a request that cannot be written whole is not there" {
+	spec "request=$(head -c 5000 /dev/zero | tr '\0' r)" arg=true
+	(ulimit -S -f 1 && exec "$RUN") <"$T/spec"
+	[ "$(result .outcome)" = failed ]
+	[[ $(result .reason) == *request.json* ]]
+	[ ! -e "$DIR/request.json" ]
+}
+
 @test "EDGE-5: void, a result, or a lock that was written in: leaves at once, exit 3" {
 	mkdir -p "$DIR"
 	: >"$DIR/void"

@@ -188,6 +188,34 @@ power_cut() {
 	cd "$(where)" && sha256sum -c "$T/sums"
 }
 
+# Of a result and the outputs, neither of which was flushed, a power cut may take one.
+@test "EDGE-5: a result without its outputs is no result: the attempt is lost, and nothing goes on with half of a value" {
+	for cut in 0 3 gone; do
+		drop "$cut.yaml" <<-E
+		name: "$cut"
+		actions:
+		- {id: a, actionDefinitionId: shell.run, onLost: fail, inputs: {script: 'echo v=12 > \$CREEL_OUTPUT; $(gate a)'}}
+		- {id: b, actionDefinitionId: shell.run, dependencies: [a], inputs: {script: 'echo b >> $T/ran', env: {V: "\${a.output.v}"}}}
+		E
+	done
+	daemon_start --max-concurrency 3
+	wait_until eval '[ "$(cat "$S"/executions/*/*/actions/a/1/output | wc -l)" -eq 3 ]'
+	daemon_crash
+	open_gate a
+	for cut in 0 3 gone; do
+		wait_until test -e "$(where "$cut")/actions/a/1/result.json"
+		if [ "$cut" = gone ]; then rm "$(where gone)/actions/a/1/output"; else truncate -s "$cut" "$(where "$cut")/actions/a/1/output"; fi
+	done
+	drain
+	[ "$status" -eq 1 ]
+	[ ! -e "$T/ran" ]
+	for cut in 0 3 gone; do
+		EX=$(id_of "$cut")
+		[ "$(events '[.[] | select(.type == "action.lost") | .action] | join(" ")')" = a ]
+		[ "$(state .actionStates.a.result.error.category)" = state_inconsistent ]
+	done
+}
+
 zombie_is_made() {
 	[ -s "$T/zombie" ] && grep -q '^State:[[:space:]]*Z' "/proc/$(cut -d ' ' -f 2 "$T/zombie")/status"
 }
