@@ -179,6 +179,7 @@ static bool struck;
 static pid_t armed;       /* waits for the end of its call */
 static struct call armed_call;
 static pid_t held;
+static pid_t closing;     /* waits for the end of a close that is to fail */
 static struct timespec failing_until;
 static bool failing;
 static volatile sig_atomic_t release;
@@ -263,6 +264,28 @@ static void about(pid_t pid, const struct call *c, const struct user_regs_struct
 
 /* ---- which calls are points ---- */
 
+/* Could this call fail with the wanted error?  Of files only those on a disk have errors of a disk. */
+static bool can_fail(pid_t pid, const struct call *c, const struct user_regs_struct *r)
+{
+	char path[512];
+	bool disk;
+
+	if (want.error && !(c->fails & class_of(want.error)))
+		return false;
+	if (want.half && (c->number != SYS_write && c->number != SYS_pwrite64))
+		return false;
+	if (c->where == NONE)
+		return true;
+	about(pid, c, r, path, sizeof path);
+	if (strncmp(path, "anon_inode:", 11) == 0) /* none of them waits, nor lies on a disk */
+		return false;
+	if (c->where == FD && (c->number == SYS_write) && (int)r->rdi == STDERR_FILENO)
+		return false;
+	disk = strncmp(path, "/proc", 5) != 0 && strncmp(path, "/sys/", 5) != 0 && strncmp(path, "/dev/null", 9) != 0 &&
+	       (c->where != FD || path[0] == '/') && strncmp(path, "/memfd:", 7) != 0;
+	return disk || (want.error && class_of(want.error) != F_IO && class_of(want.error) != F_SPACE);
+}
+
 static bool is_point(pid_t pid, const struct call *c, const struct user_regs_struct *r)
 {
 	char text[512];
@@ -275,7 +298,7 @@ static bool is_point(pid_t pid, const struct call *c, const struct user_regs_str
 			return false;
 	}
 	if (want.all_calls)
-		return true;
+		return can_fail(pid, c, r);
 	if (c->number == SYS_open && !(r->rsi & (O_CREAT | O_TRUNC)))
 		return false;
 	if (c->number == SYS_openat && !(r->rdx & (O_CREAT | O_TRUNC)))
@@ -459,6 +482,18 @@ static void begin_failing(void)
 	failing = want.for_ms > 0;
 }
 
+/* A close that fails has closed all the same: it is made, and its answer is replaced. */
+static void fail(pid_t pid, const struct call *c, const struct user_regs_struct *r)
+{
+	if (c->number == SYS_close) {
+		closing = pid;
+		ptrace(PTRACE_SYSCALL, pid, 0, 0);
+		return;
+	}
+	answer(pid, *r, -want.error);
+	ptrace(PTRACE_CONT, pid, 0, 0);
+}
+
 /* An injected answer instead of a strike: true if the process was sent on. */
 static bool inject(pid_t pid, const struct call *c, const struct user_regs_struct *r, const char *path)
 {
@@ -469,9 +504,11 @@ static bool inject(pid_t pid, const struct call *c, const struct user_regs_struc
 	struck = true;
 	say(c, pid, path);
 	if (want.error) {
-		answer(pid, *r, -want.error);
 		begin_failing();
-	} else if (want.skip) {
+		fail(pid, c, r);
+		return true;
+	}
+	if (want.skip) {
 		answer(pid, *r, 0);
 	} else if (r->rdx > 1) {
 		changed.rdx /= 2;
@@ -497,8 +534,7 @@ static void at_call(pid_t pid)
 		return;
 	}
 	if (failing && still_failing(c)) {
-		answer(pid, r, -want.error);
-		ptrace(PTRACE_CONT, pid, 0, 0);
+		fail(pid, c, &r);
 		return;
 	}
 	count++;
@@ -562,6 +598,15 @@ static void on_stop(pid_t pid, int status)
 
 	if (event == PTRACE_EVENT_SECCOMP) {
 		at_call(pid);
+	} else if (sig == (SIGTRAP | 0x80) && pid == closing) {
+		struct user_regs_struct r;
+
+		closing = 0;
+		if (ptrace(PTRACE_GETREGS, pid, 0, &r) == 0) {
+			r.rax = (unsigned long long)-want.error;
+			ptrace(PTRACE_SETREGS, pid, 0, &r);
+		}
+		ptrace(PTRACE_CONT, pid, 0, 0);
 	} else if (sig == (SIGTRAP | 0x80)) {
 		if (pid == armed)
 			strike(pid, &armed_call, "");

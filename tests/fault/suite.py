@@ -12,6 +12,7 @@ class Task:
     side: str = ""      # before or after its call
     variant: str = ""   # of the suite: a file system, an error, a file
     second: int = 0     # a second number, where a run has two
+    only: tuple = ()    # some of the points that it stands for, where it stands for many
 
     def replay(self):
         """The arguments of run.sh that repeat it."""
@@ -56,6 +57,12 @@ class Suite:
     def expand(self, task, context):
         """More tasks in place of this one."""
         return [task]
+
+    def narrow(self, task, points):
+        """What of the task concerns these points; None if nothing does."""
+        return task if task.n in points else None
+
+    thin = None  # or a method that chooses tasks for a quick look
 
     def missing(self):
         """Why it cannot run here; None if it can."""

@@ -16,10 +16,13 @@ import time
 
 import suite as suites
 import cut
+import failing
 import kill
+import reorder
+import truncation
 import world
 
-ALL = [*kill.SUITES, *cut.SUITES]
+ALL = [*kill.SUITES, *cut.SUITES, *failing.SUITES, *truncation.SUITES, *reorder.SUITES]
 BY_NAME = {s.name: s for s in ALL}
 
 KEEP_MOST = 20
@@ -63,20 +66,26 @@ class Worker:
         self.suite, self.programs, self.keep = suite, programs, keep
         self.dir = os.path.join(directory, "w%d" % os.getpid())
         os.makedirs(self.dir, exist_ok=True)
-        suite.set_up(self.dir, programs)
+        self.broken = None
+        try:
+            suite.set_up(self.dir, programs)
+        except (Exception, SystemExit) as e:
+            self.broken = e
 
     def run(self, task):
         started = time.monotonic()
         try:
+            if self.broken:
+                raise self.broken
             run, point, found = self.suite.run(task, os.path.join(self.dir, "run"), self.programs)
-        except Exception as e:  # a bug of the sweep must not pass for silence
+        except (Exception, SystemExit) as e:  # a bug of the sweep must not pass for silence
             import traceback
             return suites.Result(task, point="?", found=["sweep: %s" % "".join(traceback.format_exception(e))],
                                  seconds=time.monotonic() - started)
         result = suites.Result(task, point or "", found, seconds=time.monotonic() - started)
-        if isinstance(run, int):
-            result.runs = run
-            return result
+        if point and run.notes:
+            result.point += " -> " + "; ".join(run.notes)
+        result.runs = run.count
         if found or self.keep:
             result.log = run.tail_of_log()
             result.kept = self.keep_run(run, task)
@@ -122,13 +131,17 @@ def work(task):
 def chosen(suite, a, context):
     tasks = []
     for task in suite.tasks(context):
-        if a.point and task.n not in a.point:
+        if a.point:
+            task = suite.narrow(task, a.point)
+        if not task:
             continue
         if a.side and task.side != a.side or a.variant and task.variant != a.variant:
             continue
         tasks.append(task)
     tasks = [t for task in tasks for t in suite.expand(task, context) if not a.second or t.second in a.second]
     every = a.every
+    if a.sample and suite.thin:
+        return suite.thin(tasks)
     if a.sample and suite.sample:
         every = max(every, -(-len(tasks) // suite.sample))
     if every > 1:  # one of each group of neighbours, always the same one

@@ -100,7 +100,9 @@ class Run:
         self.approver = None
         # Leaks cannot be looked for in a process that is traced.
         self.env = dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0", **self.programs.env)
-        self.problems = []
+        self.problems = []  # what was wrong
+        self.notes = []     # what was noteworthy and right
+        self.count = 1      # how many states it examines
 
     def new_spool(self):
         os.mkdir(self.spool, 0o700)
@@ -186,7 +188,7 @@ class Run:
             status = self.drain()
             self.requests_are_whole()
             if status != 2:
-                if status is not None and status != expected:
+                if None not in (status, expected) and status != expected:
                     self.say("creeld --drain ended with %d, not %d" % (status, expected))
                 return status
         self.say("creeld --drain waits for people, again and again")
