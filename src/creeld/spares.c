@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -239,6 +240,7 @@ void spares_dismiss(struct daemon *d)
 		struct supervisor s = d->spares.v[--d->spares.n];
 
 		supervisor_release(&s);
+		kill(s.pid, SIGKILL); /* it has nothing to do, but somebody may have stopped it */
 		while (waitpid(s.pid, NULL, 0) < 0 && errno == EINTR)
 			continue;
 	}
