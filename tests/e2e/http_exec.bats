@@ -61,6 +61,18 @@ R
 E
 }
 
+@test "http: HEAD asks for the head alone" {
+	rules <<'R'
+{"/": {"headers": {"Content-Type": "application/json"}, "body": "{\"a\": 1}"}, "/moved": {"status": 303, "headers": {"Location": "/"}}}
+R
+	server
+	attempt <<<'{"definition": {"endpoint": {"url": "$URL/moved", "method": "HEAD"}}}'
+	succeeded
+	[ "$(output tojson)" = '{}' ]
+	[ "$(asked 'map(.method) | join(" ")')" = "HEAD HEAD" ]
+	[ "$(trace '.[1].response.headers["Content-Length"]')" = 8 ]
+}
+
 # 64 bytes, so that a chunk of 1000 can be written in a rule.
 CHUNK=0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-
 
@@ -397,6 +409,31 @@ R
 	attempt <<<'{"definition": {"endpoint": {"url": "$URL/set"}}}'
 	succeeded
 	[ "$(output '.echo.headers | has("cookie") or has("authorization")')" = false ]
+}
+
+@test "http: a proxy is used where the configuration names one, and not for private addresses in the URL" {
+	rules <<'R'
+{"*": {"echo": true}}
+R
+	server
+	ALLOW='[]'
+	attempt <<<'{"definition": {"endpoint": {"url": "http://api.example/x"}}, "http": {"proxy": "$URL"}}'
+	succeeded
+	[ "$(output '.echo.target')" = http://api.example/x ]
+	attempt <<<'{"definition": {"endpoint": {"url": "http://127.1/x"}}, "http": {"proxy": "$URL"}}'
+	failed_as "validation_failed address_refused"
+	attempt <<<'{"definition": {"endpoint": {"url": "http://[::1]:80/x"}}, "http": {"proxy": "$URL"}}'
+	failed_as "validation_failed address_refused"
+	[ "$(asked length)" = 1 ]
+}
+
+@test "http: a text made to be slow for a pattern does not hold the attempt up" {
+	printf '{"/": {"status": 400, "body": "%s!"}}' "$(head -c 30000 /dev/zero | tr '\0' a)" | rules
+	server
+	jq -n '{definition: {knownErrors: [range(40) | {pattern: "(a|aa)+$", category: "auth_invalid", suggestion: "x"}]}}' >"$T/given"
+	attempt <"$T/given"
+	failed_as "validation_failed http:400"
+	[ "$(grep -c 'too many steps' "$A/stderr")" -eq 3 ]
 }
 
 @test "http: TLS is verified; a private CA can be named, for the definition and for all" {

@@ -436,6 +436,33 @@ R
 	done
 }
 
+@test "http secrets: no beginning of one is left where a text is cut" {
+	local n filler path
+	jq -n --arg s s3cr3t-of-mine '{
+		"/message": [(288, 294, 299) | {status: 400, body: (("a" * .) + $s + " and more")}],
+		"/code": [(290, 295, 299) | {status: 400, json: {code: (("a" * .) + $s)}}],
+		"/reason": [(52, 57, 62) | {steps: [{send: ("HTTP/1.1 400 " + ("a" * .) + $s + "\r\nContent-Length: 0\r\n\r\n")}]}],
+		"/length": [(366, 371, 376) | {steps: [{send: ("HTTP/1.1 200 OK\r\nContent-Length: " + ("a" * .) + $s + "\r\n\r\n")}]}],
+		"/json": [(0, 20, 40) | {headers: {"Content-Type": "application/json"}, body: ("{\"x\": \"" + ("a" * .) + $s + "\" \"" + $s)}],
+		"/value": [(0, 20, 40) | {json: {x: (("a" * .) + $s)}}],
+		"/location": [(180, 340, 360) | {status: 302, headers: {Location: ("ftp://h/" + ("a" * .) + $s)}}],
+		"/body": [(0, 10, 19) | {headers: {"Content-Type": "text/plain"}, body: (("a" * .) + $s)}]}' >"$T/main.rules"
+	server
+	for path in message code reason length json value location body; do
+		for ((n = 0; n < 3; n++)); do
+			attempt <<<"{\"definition\": {\"endpoint\": {\"url\": \"\$URL/$path\"}, \"outputSchema\": {\"type\": \"object\", \"properties\": {\"x\": {\"enum\": [\"b\"]}}}}, \"secrets\": {\"x\": \"s3cr3t-of-mine\"}, \"http\": {\"limits\": {\"traceBody\": 20}}}"
+			nowhere s3cr || { echo "$path $n"; grep -r s3cr "$A"; return 1; }
+		done
+	done
+	# And what we ourselves could not use.
+	for ((n = 0; n < 60; n += 20)); do
+		filler=$(head -c "$n" /dev/zero | tr '\0' a)
+		attempt <<<"{\"input\": {\"x\": \"${filler}s3cr3t-of-mine\"}, \"mask\": [\"s3cr3t-of-mine\"], \"definition\": {\"inputSchema\": {\"type\": \"object\", \"properties\": {\"x\": {\"enum\": [\"b\"]}}}}}"
+		failed_as "validation_failed input_schema"
+		nowhere s3cr
+	done
+}
+
 @test "http secrets: nothing in arguments or environment, no dump, no descriptor left" {
 	rules <<R
 {"*": {"steps": [{"until": "$T/looked"}, {"send": "HTTP/1.1 204 No Content\r\n\r\n"}]}}

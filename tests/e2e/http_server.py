@@ -131,7 +131,7 @@ class Server:
             out += self.fill("%s: %s\r\n" % (name, value))
         if status != 204:
             out += b"Content-Length: %d\r\n" % len(content)
-        c.sendall(out + b"\r\n" + (content if status != 204 else b""))
+        c.sendall(out + b"\r\n" + (content if status != 204 and method != "HEAD" else b""))
         return True
 
     def steps(self, c, steps):

@@ -74,7 +74,7 @@ static json_t *verdict(const struct given *g, struct rate *rate)
 		buf_puts(&x.body.head, g->body);
 		x.body.size = x.body.head.len;
 	}
-	answer_read(&a, &x, j.quirks);
+	answer_read(&a, &x, j.quirks, &(struct redact){0});
 	clock = rate_clock_make(&x.reply, NOW, j.limits.retry_after);
 	if (exchange_complete(&x))
 		rate_read(j.api, x.status, &x.reply, a.text, a.text_n, &clock, rate);
@@ -280,6 +280,10 @@ static void unknown_outcomes(void **state)
 	    {{.method = "POST", .curl = 18, .sent = true, .status = 200}, "api_response_malformed curl:18 no", "unknown"},
 	    {{.method = "POST", .curl = 52, .sent = true, .definition = "\"retryUnsafe\": true"},
 	     "network_connection_refused curl:52 retry", "unknown"},
+	    {{.method = "POST", .curl = 52, .sent = true, .definition = "\"idempotencyKeyHeader\": \"Idempotency-Key\""},
+	     "network_connection_refused curl:52 retry", "unknown"},
+	    {{.method = "POST", .curl = 52, .sent = true, .definition = "\"idempotencyKeyHeader\": false"},
+	     "network_connection_refused curl:52 no", "unknown"},
 	    /* an API's entry cannot allow it where there is no answer … */
 	    {{.method = "POST", .curl = 52, .sent = true,
 	      .api = "\"errorMappings\": [{\"pattern\": \"broke\", \"category\": \"network_timeout\", \"retryable\": true}]"},
@@ -467,7 +471,7 @@ static void messages(void **state)
 			headers_add(&x.reply, "Content-Type", rows[k].type);
 		buf_puts(&x.body.head, rows[k].body);
 		x.body.size = x.body.head.len;
-		answer_read(&a, &x, NULL);
+		answer_read(&a, &x, NULL, &(struct redact){0});
 		if (!a.message != !rows[k].message || (a.message && strcmp(a.message, rows[k].message) != 0))
 			fail_msg("%s: message \"%s\"", rows[k].body, a.message ? a.message : "none");
 		if (!a.code != !rows[k].code || (a.code && strcmp(a.code, rows[k].code) != 0))

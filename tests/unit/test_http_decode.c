@@ -295,12 +295,13 @@ static void heads(void **state)
 	    {{"HTTP/1.1 200 OK\r\n", "\r\n", "Content-Length: x\r\n", "Location: /a\r\n"}, STOP_NONE, 200},
 	};
 	const struct limits limits = {.headers = 6, .header_bytes = 80};
+	const struct redact none = {0};
 	size_t k, i;
 
 	(void)state;
 	for (k = 0; k < sizeof rows / sizeof *rows; k++) {
 		struct exchange x = {0};
-		struct reply_reader r = {.x = &x, .limits = &limits};
+		struct reply_reader r = {.x = &x, .limits = &limits, .secrets = &none};
 		bool good = true;
 
 		for (i = 0; good && i < 8 && rows[k].lines[i]; i++)
@@ -314,8 +315,9 @@ static void heads(void **state)
 static void what_a_head_says(void **state)
 {
 	const struct limits limits = {.headers = 100, .header_bytes = 10000};
+	const struct redact none = {0};
 	struct exchange x = {0};
-	struct reply_reader r = {.x = &x, .limits = &limits};
+	struct reply_reader r = {.x = &x, .limits = &limits, .secrets = &none};
 	static const char *const lines[] = {"HTTP/1.1 418 I'm a teapot\r\n", "x-A:  b c \t\r\n", "Empty:\r\n", "\r\n"};
 	static const char nul[] = "A: b\0c\r\n";
 	size_t i;

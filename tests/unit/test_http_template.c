@@ -20,7 +20,7 @@ static json_t *inputs(void)
 			       "\"none\": null, \"empty\": \"\", \"dots\": \"..\", \"dot\": \".\", \"list\": [\"a b\", 2],"
 			       "\"object\": {\"k\": [1]}, \"utf\": \"p\\u00e4 ss\", \"crlf\": \"a\\r\\nX-Evil: 1\", \"tab\": \"a\\tb\","
 			       "\"marks\": \"a&b=c?d#e%f+g\", \"quote\": \"say \\\"hi\\\"\\\\\", \"host\": \"eu-1.example\","
-			       "\"evil\": \"evil.example/\", \"at\": \"u@evil\", \"xml\": \"<a&'b\\\">\"}",
+			       "\"evil\": \"evil.example/\", \"price\": 19.99, \"at\": \"u@evil\", \"xml\": \"<a&'b\\\">\"}",
 			       0, NULL);
 
 	assert_non_null(o);
@@ -37,6 +37,7 @@ static void urls(void **state)
 	    {"https://h/{plain}", NULL, "https://h/abc"},
 	    {"https://h/{id}/z", NULL, "https://h/x%2Fy/z"},
 	    {"https://h/a{n}b{f}c{yes}", NULL, "https://h/a3b1.5ctrue"},
+	    {"https://h/?p={price}", NULL, "https://h/?p=19.99"},
 	    {"https://h/{big}", NULL, "https://h/9007199254740993"},
 	    {"https://h/{utf}", NULL, "https://h/p%C3%A4%20ss"},
 	    {"https://h/{marks}", NULL, "https://h/a%26b%3Dc%3Fd%23e%25f%2Bg"},
@@ -81,7 +82,7 @@ static void urls(void **state)
 	    {"https://{at}/a", NULL, "!cannot stand in the host's name"},
 	    {"https://a.{empty}/a", NULL, "!is empty, and stands in the host's name"},
 	    {"{plain}://h/", NULL, "!the URL must begin with https:// or http://"},
-	    {"ftp://h/", NULL, "!is neither http nor https"},
+	    {"ftp://h/", NULL, "!the URL is neither http nor https"},
 	    {"file:///etc/passwd", NULL, "!the URL must begin with https:// or http:// and a host"},
 	    {"https://u:p@h/", NULL, "!user and password stand in the URL"},
 	    {"https:///a", NULL, "!the URL must begin with https:// or http:// and a host"},
@@ -155,6 +156,9 @@ static void requests(void **state)
 	     "X-A: x2\nContent-Type: application/json\n|{}"},
 	    {"PUT", "\"headers\": {\"X-A\": \"{a}{b}\"}", "\"inputSchema\": {\"a\": \"string\", \"b\": \"integer\"}", "X-A: x2\n"},
 	    {"DELETE", "\"headers\": {}", "", ""},
+	    {"POST", "\"body\": {\"p\": \"{price}\", \"l\": [0.1, 1e300, 3.0, 1e-7]}", "", "Content-Type: application/json\n|{\"p\":19.99,\"l\":[0.1,1e+300,3.0,1e-07]}"},
+	    {"POST", "\"body\": \"{\\\"p\\\": {price}}\"", "", "Content-Type: application/json\n|{\"p\": 19.99}"},
+	    {"HEAD", "\"headers\": {}", "\"KEY\": 1", ""},
 	    {"GET", "\"headers\": {}", "", ""},
 	    {"POST", "\"headers\": {\"Content-Type\": \"application/x-www-form-urlencoded\"}", "",
 	     "Content-Type: application/x-www-form-urlencoded\n|a=x&b=2"},
@@ -203,7 +207,7 @@ static void requests(void **state)
 			fail_msg("%s", text);
 		if (strstr(rows[k].endpoint, "{list}") || strstr(rows[k].endpoint, "{utf}") || strstr(rows[k].endpoint, "{n}") ||
 		    strstr(rows[k].endpoint, "{crlf}") || strstr(rows[k].endpoint, "{object}") ||
-		    strstr(rows[k].endpoint, "{quote}") || strstr(rows[k].endpoint, "{xml}"))
+		    strstr(rows[k].endpoint, "{quote}") || strstr(rows[k].endpoint, "{price}") || strstr(rows[k].endpoint, "{xml}"))
 			json_object_update_missing(in, given);
 		json_object_set_new(request, "inputs", in);
 		if (strstr(rows[k].more, "KEY"))

@@ -69,8 +69,7 @@ static char *message_of_text(const char *text)
 	return *text && *text != '<' ? xstrndup(text, strcspn(text, "\r\n")) : NULL;
 }
 
-/* No longer than a person reads, and not cut inside a character. */
-static void shorten(char *message)
+void answer_shorten(char *message)
 {
 	size_t i = 0, n = strlen(message), step;
 
@@ -118,12 +117,33 @@ static void read_text(struct answer *a, const struct exchange *x, bool error)
 		a->text = lossy(p, x->body.head.len, &a->text_n);
 }
 
-static void read_json(struct answer *a, const struct exchange *x)
+/* The parser quotes a piece of what it could not read, so the reason is that of the hidden text. */
+static void read_json(struct answer *a, const struct exchange *x, const struct redact *secrets)
 {
+	AUTO_BUF struct buf shown = BUF_INIT;
+	json_t *again;
+	int code;
+
 	a->json = content_json(buf_str(&x->body.head), x->body.head.len, &a->problem);
+	if (a->json)
+		return;
+	code = a->problem.code;
+	err_set(&a->problem, code, "a secret stands where it is wrong");
+	redact_text(secrets, buf_str(&x->body.head), x->body.head.len, SIZE_MAX, &shown);
+	again = content_json(buf_str(&shown), shown.len, &a->problem);
+	a->problem.code = code;
+	json_decref(again);
 }
 
-void answer_read(struct answer *a, const struct exchange *x, const json_t *quirks)
+static void hide(char **text, const struct redact *secrets)
+{
+	char *shown = *text ? redact_string(secrets, *text, strlen(*text)) : NULL;
+
+	free(*text);
+	*text = shown;
+}
+
+void answer_read(struct answer *a, const struct exchange *x, const json_t *quirks, const struct redact *secrets)
 {
 	const char *error_type = job_text(quirks, "errorContentType");
 	bool error = is_error_status(x), whole = body_whole(&x->body);
@@ -136,7 +156,7 @@ void answer_read(struct answer *a, const struct exchange *x, const json_t *quirk
 		read_text(a, x, error);
 	if (whole && (a->content == CONTENT_JSON || a->content == CONTENT_UNSAID ||
 		      (error_type && content_type_is(&a->type, error_type))))
-		read_json(a, x);
+		read_json(a, x, secrets);
 	if (a->json)
 		a->message = message_of_json(a->json);
 	else if (error && a->text && a->content != CONTENT_BINARY)
@@ -148,10 +168,10 @@ void answer_read(struct answer *a, const struct exchange *x, const json_t *quirk
 		free(a->code);
 		a->code = NULL;
 	}
-	if (a->message)
-		shorten(a->message);
+	hide(&a->message, secrets);
+	hide(&a->code, secrets);
 	if (a->code)
-		shorten(a->code);
+		answer_shorten(a->code);
 }
 
 void answer_free(struct answer *a)

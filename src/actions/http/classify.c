@@ -201,8 +201,12 @@ static json_t *status_error(const struct failure *f, const struct verdict *v)
 	const struct exchange *x = f->x;
 	const char *phrase = *x->reason ? x->reason : status_phrase(x->status);
 	AUTO_FREE char *code = f->a->code ? xstrdup(f->a->code) : xasprintf("http:%d", x->status);
-	json_t *error = error_new(v->category, v->retryable, "%s %s answered %d%s%s%s%s", x->request.method, x->shown_url,
-				  x->status, *phrase ? " " : "", phrase, f->says ? ": " : "", f->says ? f->says : "");
+	AUTO_FREE char *message = xstrdup(f->says ? f->says : "");
+	json_t *error;
+
+	answer_shorten(message);
+	error = error_new(v->category, v->retryable, "%s %s answered %d%s%s%s%s", x->request.method, x->shown_url,
+				  x->status, *phrase ? " " : "", phrase, *message ? ": " : "", message);
 
 	error_set_code(error, code);
 	return error;

@@ -270,6 +270,7 @@ static void set_request(CURL *curl, const struct request *r)
 	} else {
 		curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
 	}
+	curl_easy_setopt(curl, CURLOPT_NOBODY, strcmp(r->method, "HEAD") == 0 ? 1L : 0L);
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, r->method);
 	curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, unsafe ? 1L : 0L);
 }
@@ -371,7 +372,7 @@ static bool was_cut(const struct transfer *t)
 {
 	const struct exchange *x = t->x;
 	bool framed = t->reader.has_length || headers_get(&x->reply, "Transfer-Encoding") || x->status == 204 ||
-		      x->status == 304 || (x->version && *x->version != '1');
+		      x->status == 304 || strcmp(x->request.method, "HEAD") == 0 || (x->version && *x->version != '1');
 
 	return url_is_https(x->request.url) && !framed && !tls_was_closed;
 }
@@ -395,7 +396,7 @@ static void finish(struct transfer *t)
 
 void client_send(struct client *c, struct exchange *x, bool spill)
 {
-	struct transfer t = {.client = c, .x = x, .spill = spill, .reader = {.x = x, .limits = &c->job->limits}};
+	struct transfer t = {.client = c, .x = x, .spill = spill, .reader = {.x = x, .limits = &c->job->limits, .secrets = c->secrets}};
 	struct curl_slist *fields = field_list(&x->request);
 	char problem[CURL_ERROR_SIZE] = "";
 

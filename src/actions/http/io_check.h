@@ -6,10 +6,11 @@
 
 #include <jansson.h>
 
+#include "actions/http/redact.h"
 #include "codec/io_schema.h"
 
-/* NULL if value fits what is declared (NULL: everything fits), else what does not, in one sentence; the caller frees
- * it. */
-char *io_check(const json_t *declared, const json_t *value);
+/* NULL if value fits what is declared (NULL: everything fits), else what does not, in one sentence without secrets; the
+ * caller frees it. */
+char *io_check(const json_t *declared, const json_t *value, const struct redact *secrets);
 
 #endif

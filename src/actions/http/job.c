@@ -90,7 +90,7 @@ static int read_settings(struct job *j, const json_t *http, struct err *e)
 
 static int read_definition(struct job *j, struct err *e)
 {
-	static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
+	static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
 	const json_t *redirects = json_object_get(j->definition, "followRedirects");
 	size_t k, n = sizeof methods / sizeof *methods;
 
@@ -105,9 +105,10 @@ static int read_definition(struct job *j, struct err *e)
 		if (j->method && strcmp(methods[k], j->method) == 0)
 			break;
 	if (k == n)
-		return err_set(e, EBADMSG, "endpoint.method must be GET, POST, PUT, PATCH or DELETE");
+		return err_set(e, EBADMSG, "endpoint.method must be GET, HEAD, POST, PUT, PATCH or DELETE");
+	/* Whoever names the header says that the service knows the key. */
 	j->unsafe = (strcmp(j->method, "POST") == 0 || strcmp(j->method, "PATCH") == 0) &&
-		    !job_flag(j->definition, "retryUnsafe", false);
+		    !job_flag(j->definition, "retryUnsafe", false) && !job_text(j->definition, "idempotencyKeyHeader");
 	j->redirects = json_is_false(redirects) ? 0 : (unsigned)number(j->definition, "followRedirects", 5);
 	return 0;
 }

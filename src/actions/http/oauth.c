@@ -199,7 +199,7 @@ static json_t *ask(struct session *s, const char *refresh_token, json_t **error)
 	}
 	exchange_init(&x, "token", &r);
 	session_send(s, &x, false);
-	answer_read(&a, &x, NULL);
+	answer_read(&a, &x, NULL, &s->secrets);
 	entry = entry_of(s, &a, refresh_token);
 	if (!exchange_complete(&x) || x.status != 200) {
 		json_decref(entry);

@@ -93,7 +93,7 @@ static json_t *check(const struct session *s, const struct exchange *x, const st
 	const json_t *declared = json_object_get(s->job.definition, "outputSchema");
 	const char *type = job_text(declared, "type");
 	bool of_value = a->json && !io_schema_is_flat(declared) && type && strcmp(type, "object") != 0;
-	AUTO_FREE char *why = io_check(declared, of_value ? a->json : output);
+	AUTO_FREE char *why = io_check(declared, of_value ? a->json : output, &s->secrets);
 
 	if (!why)
 		return NULL;

@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Is it found in the text?  A pattern that is wrong or takes too long is said on stderr, and is not found. */
+/* Is it found in the text?  A pattern that is wrong or takes too long is said on stderr, and is not found; after three that
+ * took too long no more are tried. */
 bool pattern_found(const char *pattern, const char *text, size_t n);
 
 #endif

@@ -72,7 +72,8 @@ static bool next_request(const struct session *s, struct exchange *x, const char
 	AUTO_FREE char *shown = url ? url_show(url, &s->secrets) : NULL;
 
 	if (!url) {
-		stop(x, STOP_URL, "it redirects to what cannot be asked: %s", e.text);
+		shown = url_show(location, &s->secrets);
+		stop(x, STOP_URL, "it redirects to \"%s\": %s", shown, e.text);
 		return false;
 	}
 	if (url_is_https(x->request.url) && !url_is_https(url)) {
@@ -82,7 +83,7 @@ static bool next_request(const struct session *s, struct exchange *x, const char
 	request_copy(next, &x->request);
 	free(next->url);
 	next->url = xstrdup(url);
-	if ((x->status == 303 && strcmp(next->method, "GET") != 0) ||
+	if ((x->status == 303 && strcmp(next->method, "GET") != 0 && strcmp(next->method, "HEAD") != 0) ||
 	    ((x->status == 301 || x->status == 302) && strcmp(next->method, "POST") == 0))
 		to_get(next);
 	if (url_same_origin(x->request.url, url))

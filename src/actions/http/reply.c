@@ -11,14 +11,25 @@
 
 static bool refuse(struct reply_reader *r, enum stop stop, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* Hidden before it is cut: what is cut off a secret cannot be found any more. */
+static void copy_hidden(const struct reply_reader *r, char *out, size_t size, const char *p, size_t n)
+{
+	AUTO_BUF struct buf shown = BUF_INIT;
+
+	redact_text(r->secrets, p, n, SIZE_MAX, &shown);
+	snprintf(out, size, "%s", buf_str(&shown));
+}
+
 static bool refuse(struct reply_reader *r, enum stop stop, const char *fmt, ...)
 {
+	AUTO_BUF struct buf why = BUF_INIT;
 	va_list ap;
 
-	r->x->stop = stop;
 	va_start(ap, fmt);
-	vsnprintf(r->x->message, sizeof r->x->message, fmt, ap);
+	buf_vprintf(&why, fmt, ap);
 	va_end(ap);
+	r->x->stop = stop;
+	copy_hidden(r, r->x->message, sizeof r->x->message, buf_str(&why), why.len);
 	return false;
 }
 
@@ -27,7 +38,6 @@ static bool status_line(struct reply_reader *r, const char *line, size_t n)
 {
 	struct exchange *x = r->x;
 	const char *p = memchr(line, ' ', n), *end = line + n;
-	size_t length;
 
 	headers_free(&x->reply);
 	x->status = p ? (int)strtol(p + 1, NULL, 10) : 0;
@@ -36,9 +46,7 @@ static bool status_line(struct reply_reader *r, const char *line, size_t n)
 		p++;
 	while (p < end && *p == ' ')
 		p++;
-	length = (size_t)(end - p) < sizeof x->reason ? (size_t)(end - p) : sizeof x->reason - 1;
-	memcpy(x->reason, p, length);
-	x->reason[length] = '\0';
+	copy_hidden(r, x->reason, sizeof x->reason, p, (size_t)(end - p));
 	r->body_begun = r->has_length = false;
 	return true;
 }
@@ -55,9 +63,9 @@ static bool check_length(struct reply_reader *r, const char *value)
 		for (end = word + strlen(word); end > word && (end[-1] == ' ' || end[-1] == '\t'); end--)
 			end[-1] = '\0';
 		if (!text_to_u64(word, &length) || length > INT64_MAX)
-			return refuse(r, STOP_REPLY, "its Content-Length \"%.60s\" is no length", value);
+			return refuse(r, STOP_REPLY, "its Content-Length \"%s\" is no length", value);
 		if (r->has_length && length != r->length)
-			return refuse(r, STOP_REPLY, "its Content-Length is %llu and \"%.60s\"", (unsigned long long)r->length,
+			return refuse(r, STOP_REPLY, "its Content-Length is %llu and \"%s\"", (unsigned long long)r->length,
 				      value);
 		r->length = length;
 		r->has_length = true;
@@ -68,7 +76,7 @@ static bool check_length(struct reply_reader *r, const char *value)
 static bool check_coding(struct reply_reader *r, const char *value)
 {
 	if (strcasecmp(value, "chunked") != 0 && strcasecmp(value, "identity") != 0)
-		return refuse(r, STOP_REPLY, "it has the Transfer-Encoding \"%.60s\", which was not asked for", value);
+		return refuse(r, STOP_REPLY, "it has the Transfer-Encoding \"%s\", which was not asked for", value);
 	return true;
 }
 
@@ -103,7 +111,7 @@ static bool field(struct reply_reader *r, const char *line, size_t n)
 		to--;
 	value = xstrndup(line + from, to - from);
 	if (!header_name_ok(name))
-		return refuse(r, STOP_REPLY, "it has a header with the name \"%.60s\"", name);
+		return refuse(r, STOP_REPLY, "it has a header with the name \"%s\"", name);
 	/* Trailers are counted and not believed. */
 	if (r->body_begun)
 		return true;

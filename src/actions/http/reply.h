@@ -18,6 +18,7 @@
 struct reply_reader {
 	struct exchange *x;
 	const struct limits *limits;
+	const struct redact *secrets;
 	size_t fields, bytes; /* over all heads, those of 1xx answers and trailers included */
 	bool body_begun;      /* what comes now are trailers */
 	bool has_length;      /* this head has a Content-Length, namely */

@@ -53,7 +53,9 @@ static int put_idempotency(struct request *r, const struct job *j, struct err *e
 	const json_t *given = json_object_get(j->definition, "idempotencyKeyHeader");
 	const char *name = json_is_string(given) ? json_string_value(given) : "Idempotency-Key";
 
-	if (json_is_false(given) || !j->idempotency_key || strcmp(j->method, "GET") == 0 || headers_get(&r->headers, name))
+	bool reads = strcmp(j->method, "GET") == 0 || strcmp(j->method, "HEAD") == 0;
+
+	if (json_is_false(given) || !j->idempotency_key || reads || headers_get(&r->headers, name))
 		return 0;
 	if (!header_name_ok(name) || header_is_framing(name))
 		return err_set(e, EBADMSG, "idempotencyKeyHeader: \"%s\" cannot be the name of a header", name);

@@ -13,7 +13,7 @@
 #include "base/buf.h"
 
 struct request {
-	const char *method; /* one of the five, or GET; static or the job's */
+	const char *method; /* static, or the job's */
 	char *url;
 	struct headers headers;
 	struct buf body;

@@ -97,7 +97,7 @@ static bool go(struct session *s, const struct request *made, struct round *r)
 		return false;
 	}
 	session_follow(s, &copy, &r->x);
-	answer_read(&r->answer, &r->x, s->job.quirks);
+	answer_read(&r->answer, &r->x, s->job.quirks, &s->secrets);
 	clock = rate_clock_make(&r->x.reply, r->x.finished, s->job.limits.retry_after);
 	read_rate(s, r, &clock, &rate);
 	r->error = classify(&s->job, &r->x, &r->answer, &c, &rate, &clock);
@@ -135,7 +135,7 @@ static int write_trace(struct session *s, json_t **error)
 
 int session_run(struct session *s, json_t **output, json_t **error)
 {
-	AUTO_FREE char *misfit = io_check(json_object_get(s->job.definition, "inputSchema"), s->job.inputs);
+	AUTO_FREE char *misfit = io_check(json_object_get(s->job.definition, "inputSchema"), s->job.inputs, &s->secrets);
 	struct request made;
 	struct round r = {0};
 	struct err e;

@@ -6,12 +6,15 @@
 #include <string.h>
 
 #include "actions/http/headers.h"
+#include "actions/http/json_text.h"
 #include "base/mem.h"
 
 /* ---- values as text ---- */
 
 char *template_text(const json_t *value)
 {
+	struct buf b = BUF_INIT;
+
 	switch (json_typeof(value)) {
 	case JSON_STRING:
 		return xstrdup(json_string_value(value));
@@ -19,7 +22,8 @@ char *template_text(const json_t *value)
 	case JSON_REAL:
 	case JSON_TRUE:
 	case JSON_FALSE:
-		return json_dumps(value, JSON_ENCODE_ANY);
+		json_text_put(&b, value);
+		return buf_steal(&b);
 	default:
 		return NULL;
 	}
@@ -73,16 +77,6 @@ static void put_xml(struct buf *out, const char *text)
 	}
 }
 
-static int put_json(struct buf *out, const json_t *value, struct err *e)
-{
-	AUTO_FREE char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-
-	if (!text)
-		return err_set(e, ENOMEM, "memory ran out");
-	buf_puts(out, text);
-	return 0;
-}
-
 static void put_json_text(struct buf *out, const char *text)
 {
 	AUTO_BUF struct buf quoted = BUF_INIT;
@@ -134,8 +128,10 @@ int template_put(struct buf *out, enum template_place place, const char *name, c
 	size_t i;
 	json_t *v;
 
-	if (place == PLACE_JSON)
-		return put_json(out, value, e);
+	if (place == PLACE_JSON) {
+		json_text_put(out, value);
+		return 0;
+	}
 	if (place != PLACE_HEADER || !json_is_array(value))
 		return put_scalar(out, place, name, value, e);
 	json_array_foreach((json_t *)value, i, v) {

@@ -255,7 +255,7 @@ void trace_error(struct trace *t, const json_t *error)
 
 int trace_write(const struct trace *t, struct err *e)
 {
-	AUTO_FREE char *text = json_dumps(t->entries, JSON_INDENT(2));
+	AUTO_FREE char *text = json_dumps(t->entries, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
 
 	return fs_publish(t->dir, "http-trace.json", text, strlen(text), 0, e);
 }

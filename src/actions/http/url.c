@@ -30,16 +30,16 @@ static bool is_http(CURLU *u)
 	return scheme && (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
 }
 
-static char *finish(CURLU *u, const char *text, struct err *e)
+static char *finish(CURLU *u, struct err *e)
 {
 	AUTO_FREE char *host = part(u, CURLUPART_HOST, 0);
 	char *url = NULL;
 
 	if (!is_http(u))
-		err_set(e, EBADMSG, "\"%.200s\" is neither http nor https", text);
+		err_set(e, EBADMSG, "the URL is neither http nor https");
 	else if (!host || !*host || curl_url_set(u, CURLUPART_FRAGMENT, NULL, 0) != CURLUE_OK ||
 		 !(url = part(u, CURLUPART_URL, 0)))
-		err_set(e, EBADMSG, "\"%.200s\" is no URL that can be asked", text);
+		err_set(e, EBADMSG, "the URL cannot be asked: it has no host");
 	curl_url_cleanup(u);
 	return url;
 }
@@ -53,9 +53,9 @@ char *url_check(const char *text, struct err *e)
 	if (r != CURLUE_OK) {
 		curl_url_cleanup(u);
 		if (r == CURLUE_UNSUPPORTED_SCHEME)
-			err_set(e, EBADMSG, "\"%.200s\" is neither http nor https", text);
+			err_set(e, EBADMSG, "the URL is neither http nor https");
 		else
-			err_set(e, EBADMSG, "\"%.200s\" is no URL: %s", text, curl_url_strerror(r));
+			err_set(e, EBADMSG, "the URL is wrong: %s", curl_url_strerror(r));
 		return NULL;
 	}
 	user = part(u, CURLUPART_USER, 0);
@@ -65,7 +65,7 @@ char *url_check(const char *text, struct err *e)
 		err_set(e, EBADMSG, "user and password stand in the URL: use the definition's authentication");
 		return NULL;
 	}
-	return finish(u, text, e);
+	return finish(u, e);
 }
 
 char *url_resolve(const char *base, const char *location, struct err *e)
@@ -81,10 +81,10 @@ char *url_resolve(const char *base, const char *location, struct err *e)
 		r = curl_url_set(u, CURLUPART_PASSWORD, NULL, 0);
 	if (r != CURLUE_OK) {
 		curl_url_cleanup(u);
-		err_set(e, EBADMSG, "\"%.200s\" is no URL: %s", location, curl_url_strerror(r));
+		err_set(e, EBADMSG, "the URL is wrong: %s", curl_url_strerror(r));
 		return NULL;
 	}
-	return finish(u, location, e);
+	return finish(u, e);
 }
 
 char *url_origin(const char *url)

@@ -17,7 +17,7 @@
 char *url_from_template(const char *url, const json_t *query, const struct template_values *values, struct err *e);
 
 /* Is it an absolute http or https URL without user and password?  Its canonical form, without the fragment; the
- * caller frees it; NULL and *e. */
+ * caller frees it; NULL and *e, which shows nothing of the URL: a secret may be in it. */
 char *url_check(const char *text, struct err *e);
 /* Where a Location field leads: user and password in it are dropped. */
 char *url_resolve(const char *base, const char *location, struct err *e);
