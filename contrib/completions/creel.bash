@@ -37,7 +37,7 @@ _creel_actions() {
 _creel() {
 	local cur=${COMP_WORDS[COMP_CWORD]} verb= id= n=0 k word
 	local verbs="init validate submit ls show log trace wait status pending approve reject retry skip cancel pause resume
-		path state export import gc verify rebuild help version"
+		path action state export import gc verify rebuild help version"
 	COMPREPLY=()
 	for ((k = 1; k < COMP_CWORD; k++)); do
 		word=${COMP_WORDS[k]}
@@ -82,6 +82,14 @@ _creel() {
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur"; for word in tar.zst tar.gz tgz tar; do
 			compgen -f -X "!*.$word" -- "$cur"; done)
+		;;
+	action)
+		if [ "$n" -eq 0 ]; then
+			mapfile -t COMPREPLY < <(compgen -W "ls show test" -- "$cur")
+		elif [ "$n" -eq 1 ]; then
+			mapfile -t COMPREPLY < <(compgen -W "$(creel --spool "$(_creel_spool)" action ls 2>/dev/null |
+				command sed -n 's/^action  *\([^ ]*\) .*/\1/p')" -- "$cur")
+		fi
 		;;
 	state)
 		if [ "$n" -eq 0 ]; then

@@ -33,7 +33,7 @@ struct verb {
 	int (*run)(struct cli *c, int argc, char **argv);
 };
 
-extern const struct verb verb_approve, verb_cancel, verb_export, verb_gc, verb_help, verb_import, verb_init, verb_log,
+extern const struct verb verb_action, verb_approve, verb_cancel, verb_export, verb_gc, verb_help, verb_import, verb_init, verb_log,
     verb_ls, verb_path, verb_pause, verb_pending, verb_rebuild, verb_reject, verb_resume, verb_retry, verb_show, verb_skip,
     verb_state, verb_status, verb_submit, verb_trace, verb_validate, verb_verify, verb_version, verb_wait;
 

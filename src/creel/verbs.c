@@ -8,7 +8,7 @@
 const struct verb *const verbs[] = {
     &verb_init,   &verb_validate, &verb_submit,  &verb_ls,     &verb_show,   &verb_log,   &verb_trace, &verb_wait,
     &verb_status, &verb_pending,  &verb_approve, &verb_reject, &verb_retry,  &verb_skip,  &verb_cancel,
-    &verb_pause,  &verb_resume,   &verb_path,    &verb_state,  &verb_export, &verb_import, &verb_gc,    &verb_verify,
+    &verb_pause,  &verb_resume,   &verb_path,    &verb_action, &verb_state,  &verb_export, &verb_import, &verb_gc,    &verb_verify,
     &verb_rebuild, &verb_help,    &verb_version, NULL,
 };
 

@@ -134,3 +134,112 @@ run_it() {
 	[ "$(requests 'map(select(.path == "/token") | .headers.Authorization) | unique | length')" = 1 ]
 	absent -rE 'key-7712|client-88123' "$S"
 }
+
+# ---- creel action ----
+
+@test "creel action ls: what there is, what is wrong with a file, and where (S0-DEF, S0-API)" {
+	definition it
+	api things
+	run "$BIN/creel" action ls
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "action  it                           1.0.0 GET $URL/it" ]
+	[ "${lines[1]}" = "api     things                       1 $URL" ]
+	printf 'id: odd\nname: odd\nversion: one\n' >"$S/catalog/actions/odd.yaml"
+	definition twin
+	cp "$S/catalog/actions/twin.json" "$S/catalog/actions/twin2.json"
+	run "$BIN/creel" action ls
+	[ "$status" -eq 1 ]
+	echo "$output"
+	[[ $output == *"action  odd                          wrong  catalog/actions/odd.yaml"* ]]
+	[[ $output == *"catalog/actions/odd.yaml:3:10: /version: a version is three numbers with points between"* ]]
+	[[ $output == *'the id "twin" is also that of catalog/actions/twin2.json; remove one of them'* ]]
+	[ "$("$BIN/creel" action ls --json | jq -c 'map([.kind, .id, .ok])')" = \
+		'[["action","it",true],["action","odd",false],["action","twin",false],["action","twin",false],["api","things",true]]' ]
+	[ "$("$BIN/creel" action ls --json | jq -r '.[] | select(.id == "odd") | .errors[] | select(.pointer == "/version") | "\(.line):\(.column)"')" = 3:10 ]
+}
+
+@test "creel action show: what it sends, wants and gives, and how a plan names it (S0-DEF)" {
+	definition it '{"name": "It", "endpoint": {"method": "POST"}, "inputSchema": {"a": "string", "n": "integer?"},
+		"authentication": {"type": "bearer", "token": "THE_TOKEN", "tokenFrom": "env"},
+		"rateLimit": {"requests": 3, "window": 60000, "scope": "per_user"},
+		"outputSchema": {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]},
+		"examples": [{"name": "one", "input": {"a": "x y"}, "output": {"id": 1}}]}'
+	api things
+	run "$BIN/creel" action show it
+	[ "$status" -eq 0 ]
+	echo "$output"
+	[ "${lines[0]}" = "it 1.0.0: It" ]
+	[[ $output == *"file        catalog/actions/it.json"* ]]
+	[[ $output == *"sends       POST $URL/it, at most 10.0 s"* ]] || [[ $output == *"sends       POST $URL/it, at most 10 s"* ]]
+	[[ $output == *"API         things: things, version 1, $URL"* ]]
+	[[ $output == *"credentials bearer: the variable THE_TOKEN of creeld's environment"* ]]
+	[[ $output == *"inputs      a                string"* ]]
+	[[ $output == *"            n                integer, may be left out"* ]]
+	[[ $output == *"rate limit  3 requests in "*", per_user"* ]]
+	[[ $output == *'examples    one: {"a":"x y"} gives {"id":1}'* ]]
+	# what it prints for a plan is one
+	sed -n '/^in a plan:/,$p' <<<"$output" | sed '1s/.*/name: p\nactions:/; s/^  //; s/NAME/a/' >"$T/p.yaml"
+	run "$BIN/creel" validate "$T/p.yaml"
+	[ "$status" -eq 0 ]
+	[ "$("$BIN/creel" action show --json it | jq -r '.definition.id, .api.apiId, .file' | tr '\n' ' ')" = \
+		"it things catalog/actions/it.json " ]
+	run "$BIN/creel" action show itt
+	[ "$status" -eq 1 ]
+	[[ $output == *'no definition "itt"; did you mean "it"?'* ]]
+}
+
+@test "creel action test: the examples against the API, field by field (S0-DEF)" {
+	definition it '{"endpoint": {"url": "'"$URL"'/it/{n}"}, "inputSchema": {"n": "integer"},
+		"authentication": {"type": "bearer", "token": "THE_TOKEN", "tokenFrom": "env"},
+		"examples": [{"name": "one", "input": {"n": "7"}, "output": {"ok": "true", "path": "/it/7"}},
+			{"name": "two", "input": {"n": 8}, "output": {"path": "/it/9", "more": {"x": 1}}}]}'
+	export THE_TOKEN=tok-1188ab
+	run "$BIN/creel" action test --config "$CONFIG" it
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[ "${lines[0]}" = "one: as expected" ]
+	[ "${lines[1]}" = "two: differs" ]
+	[ "${lines[2]}" = '    path: expected /it/9, came /it/8' ]
+	[ "${lines[3]}" = '    more: expected {"x":1}, which did not come' ]
+	[ "$(requests 'map(.headers.Authorization) | unique | join(",")')" = "Bearer tok-1188ab" ]
+	run "$BIN/creel" action test --config "$CONFIG" --example one it
+	[ "$status" -eq 0 ]
+	[ "$("$BIN/creel" action test --config "$CONFIG" --json it | jq -c 'map([.ok, (.differences | length)])')" = '[[true,0],[false,2]]' ]
+	# nothing stays behind, and addresses that the configuration does not allow are refused here too
+	run "$BIN/creel" action test --example one it
+	[ "$status" -eq 1 ]
+	[[ $output == *"it failed: validation_failed: "* ]] || [[ $output == *"it failed: network_connection_refused: "* ]]
+	unset THE_TOKEN
+	run "$BIN/creel" action test --config "$CONFIG" it
+	[ "$status" -eq 2 ]
+	[[ $output == *"the variable THE_TOKEN is not set"* ]]
+}
+
+@test "creel action test --record, --recorded: without a network (S0-DEF, SEC)" {
+	definition it '{"endpoint": {"url": "'"$URL"'/it/{n}"}, "inputSchema": {"n": "integer"}, "outputSchema": {"path": "string"},
+		"authentication": {"type": "api_key", "header": "X-Key", "value": "the-key", "valueFrom": "secret"},
+		"examples": [{"name": "one", "input": {"n": "7"}, "output": {"path": "/it/7"}}]}'
+	printf 'key-99ab12\n' >"$T/secrets/the-key"
+	chmod 600 "$T/secrets/the-key"
+	mkdir "$T/recorded" "$T/tmp"
+	TMPDIR=$T/tmp run "$BIN/creel" action test --config "$CONFIG" --record "$T/recorded" it
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ -z "$(ls -A "$T/tmp")" ]
+	absent -r key-99ab12 "$T/recorded"
+	jq -e '.example == "one" and .output.path == "/it/7" and (.trace | length) == 1' "$T/recorded/it.1.json"
+	[ "$(requests '.[0].headers["X-Key"]')" = key-99ab12 ]
+	http_teardown
+	run "$BIN/creel" action test --recorded "$T/recorded" it
+	[ "$status" -eq 0 ]
+	# what was recorded is held against the definition as it stands now
+	definition it '{"endpoint": {"url": "'"$URL"'/it/{n}"}, "inputSchema": {"n": "integer"}, "outputSchema": {"path": "integer"},
+		"examples": [{"name": "one", "input": {"n": "8"}, "output": {"path": "/it/8"}}]}'
+	run "$BIN/creel" action test --recorded "$T/recorded/it.1.json" it
+	[ "$status" -eq 1 ]
+	[[ $output == *"path: expected /it/8, came /it/7"* ]]
+	[[ $output == *"output/path: "*"integer"* ]]
+	[[ $output == *"record it again"* ]]
+	run "$BIN/creel" action test --recorded "$T/none" it
+	[ "$status" -eq 2 ]
+}
