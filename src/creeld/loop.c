@@ -398,6 +398,9 @@ static int set_up(struct daemon *d, const struct settings *s)
 		log_error("%s", e.text);
 		return EXIT_SYSTEM;
 	}
+	/* Nothing of an earlier boot is left to be judged: what starts from here on is of this one. */
+	if (d->n_lives == 0 && d->unloaded.n == 0)
+		lock_settle(d);
 	return 0;
 }
 

@@ -188,6 +188,26 @@ power_cut() {
 	cd "$(where)" && sha256sum -c "$T/sums"
 }
 
+@test "EDGE-5: the first daemon of a spool is killed by its first action: nothing that had not started counts as lost" {
+	drop first.yaml <<-E
+	name: first
+	actions:
+	- {id: a, priority: 1, actionDefinitionId: shell.run, inputs: {script: 'kill -9 \$(sed -n "s/^pid=//p" $S/creeld.lock); echo a >> $T/ran'}}
+	- {id: b, actionDefinitionId: shell.run, inputs: {script: 'echo b >> $T/ran'}}
+	- {id: c, actionDefinitionId: shell.run, inputs: {script: 'echo c >> $T/ran'}}
+	E
+	# Its first turn does not come to an end: whoever holds this lock holds up the flusher, when the start is durable.
+	exec {held}>>"$S/events/$(date -u +%F).jsonl"
+	flock "$held"
+	drain --max-concurrency 1
+	exec {held}>&-
+	[ "$status" -eq 137 ]
+	drain --max-concurrency 1
+	[ "$status" -eq 0 ]
+	[ "$(sort "$T/ran" | xargs)" = "a b c" ]
+	[ "$(events '[.[] | select(.type == "action.lost")] | length')" -eq 0 ]
+}
+
 # Of a result and the outputs, neither of which was flushed, a power cut may take one.
 @test "EDGE-5: a result without its outputs is no result: the attempt is lost, and nothing goes on with half of a value" {
 	for cut in 0 3 gone; do
