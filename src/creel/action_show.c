@@ -191,6 +191,8 @@ static void put_api(struct buf *b, const json_t *api)
 	buf_puts(b, ", ");
 	put_safe(b, json_text_or_empty(api, "baseUrl"));
 	buf_putc(b, '\n');
+	if (json_text(api, "notes"))
+		line(b, "", json_text(api, "notes"));
 }
 
 void action_show(const struct http_found *found, const char *file)
