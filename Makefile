@@ -196,6 +196,11 @@ bench-quick: all $(bench_bin)
 bench: all $(bench_bin)
 	@bash tests/bench/bench.sh
 
+# What creel and its peers keep when the scheduler is killed.
+.PHONY: bench-kill
+bench-kill: all $(bench_bin)
+	@bash tests/bench/kill.sh
+
 # How the cost grows with plans, with what waits, with what ended.
 .PHONY: bench-scale
 bench-scale: all $(bench_bin)

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # report.sh - tables and plots from the results: bench.md, bench.png, bench-plot.txt, scale.md, and README.md.
 #
-#	report.sh DIR [--no-readme]	DIR holds bench.json, scale.json or both
+#	report.sh DIR [--no-readme]	DIR holds bench.json, scale.json, kill.tsv
 set -eu -o pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$1"
 
 if [ -e bench.json ]; then
-	jq -r --rawfile kept "$here/guarantees.tsv" -f "$here/tables.jq" bench.json >bench.md
+	[ -e kill.tsv ] || : >kill.tsv
+	jq -r --rawfile kept "$here/guarantees.tsv" --rawfile kill kill.tsv -f "$here/tables.jq" bench.json >bench.md
 	jq -r '.runs as $all | ($all | map(select(.shape == "independent")) | first | .fs) as $fs
 		| $all | map(select(.fs == "root" and .shape != "drop" and .times)) | group_by(.who)
 		| map({who: .[0].who} + (map({key: .shape, value: .times.wall}) | from_entries))

@@ -1,17 +1,21 @@
 # tables.jq - bench.json as the Markdown that stands in README.md.
 #
-#	jq -r --rawfile kept guarantees.tsv -f tables.jq bench.json
+#	jq -r --rawfile kept guarantees.tsv --rawfile kill results/kill.tsv -f tables.jq bench.json
 def n($d): if . == null then "–" else . * pow(10; $d) | round / pow(10; $d) | tostring end;
 def x: if . == null then "–" elif . >= 100 then n(0) elif . >= 10 then n(1) else n(2) end;
 def names: {loop: "bare loop", make: "make -j", ninja: "ninja", xargs: "xargs -P", parallel: "GNU parallel --joblog", nq: "nq",
-	tsp: "task-spooler", bullmq_always: "BullMQ, Redis appendfsync always", bullmq_everysec: "BullMQ, Redis appendfsync everysec",
-	slurm: "Slurm, one node", creel: "**creel** (--drain)", creel_live: "**creel** (daemon idles, mv to state.json)",
+	tsp: "task-spooler", bullmq_worker: "BullMQ", bullmq_always: "BullMQ, Redis appendfsync always", bullmq_everysec: "BullMQ, Redis appendfsync everysec",
+	slurm: "Slurm, one node", creel: "**creel** (--drain)", creel_live: "**creel** (the daemon idles, mv to state.json)",
 	creel_drop: "**creel**, one mv of 1,000 files", creel_drop_each: "**creel**, 1,000 mv", creel_drop_drain: "**creel** --drain, the plans in its inbox"};
 def file_systems: {root: "the disk itself", ext4: "ext4 with a journal, on a loop device", xfs: "xfs, on a loop device"};
 def verdict($ok): if $ok == null then "not measured" elif $ok then "held" else "**missed**" end;
-def below($limit): if . == null then null else . < $limit end;
+# A line of kill.tsv in words.
+def fate($k): if $k == null then "–" else
+	[if $k[1] != "0" then "\($k[1]) lost" else "none lost" end, if $k[2] != "0" then "\($k[2]) run twice" else empty end,
+	if $k[3] != "0" then "\($k[3]) of them at once" else empty end] | join(", ") end;
 
 ($kept | split("\n") | map(select(length > 0 and (startswith("#") | not)) | split("\t") | {key: .[0], value: .}) | from_entries) as $kept
+| ($kill | split("\n") | map(select(length > 0) | split("\t") | {key: .[0], value: .}) | from_entries) as $killed
 | . as $all
 | def at($fs; $shape; $who): first($all.runs[] | select(.fs == $fs and .shape == $shape and .who == $who)) // null;
   def ratio($fs; $shape; $who): at($fs; $shape; $who).times;
@@ -40,11 +44,13 @@ def below($limit): if . == null then null else . < $limit end;
   "\n### Beside the peers\n",
   "![wall time as a multiple of the bare loop](results/bench.png)\n",
   "Wall time / processor time, as multiples of the bare loop's in the same run, per job. \(file_systems[$fs]).\n",
-  "| | independent | chain | fan | scheduler killed with -9 | power cut |", "|---|---|---|---|---|---|",
+  "| | independent | chain | fan | scheduler killed with -9: of 20 jobs | flushes for 20 jobs | power cut |", "|---|---|---|---|---|---|---|",
   ($all.runs | map(select(.fs == $fs and .shape != "drop") | .who) | unique
 	| sort_by(ratio($fs; "independent"; .).wall // 0)[] as $who
-	| "| \(names[$who]) | \(cell($fs; "independent"; $who)) | \(cell($fs; "chain"; $who)) | \(cell($fs; "fan"; $who)) | \($kept[$who][1] // "") | \($kept[$who][2] // "") |"),
+	| "| \(names[$who]) | \(cell($fs; "independent"; $who)) | \(cell($fs; "chain"; $who)) | \(cell($fs; "fan"; $who)) | \(fate($killed[$who])) | \($killed[$who][4] // "–") | \($kept[$who][1] // "") |"),
   (if at($fs; "independent"; "slurm") then "\nSlurm with \(at($fs; "independent"; "slurm").jobs) jobs, a chain of \(at($fs; "chain"; "slurm").jobs), a fan of \(at($fs; "fan"; "slurm").jobs): it takes half a second for each." else empty end),
+  (if $killed != {} then "\nWhat was killed, and what was done then: " + ([$killed[] | "\(names[.[0]] // .[0]): \(.[5])"
+		+ if .[0] == "bullmq_worker" then " (\(fate(.)))" else "" end] | join(". ")) + "." else empty end),
   (if at($fs; "drop"; "creel_drop") then "\n### 1,000 plans of one action, dropped at once\n",
 	"| | µs per job | × the loop | CPU × |", "|---|---|---|---|",
 	($all.runs | map(select(.fs == $fs and .shape == "drop")) | sort_by(.wall)[]
