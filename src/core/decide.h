@@ -64,6 +64,9 @@ struct request {
 	const char *reason; /* or comment; or NULL */
 	json_t *inputs;     /* borrowed: changed inputs, or NULL */
 	msec changed;       /* when the file was last changed */
+	msec published;     /* when the file of the request that it answers was: by the same clock; 0: not known */
+	json_t *file;       /* borrowed: {name, inode, ctime, mtime} of a control file; or NULL */
+	bool copied;        /* its inode and ctime say nothing: the spool was copied */
 	json_t *parent;     /* borrowed: {execution, action, attempt} that passes this on to its sub-execution; or NULL */
 };
 
@@ -84,6 +87,9 @@ int core_control(struct exec *x, struct turn *t, const struct request *r, struct
 
 /* Everything whose time has come. */
 void core_timers(struct exec *x, struct turn *t);
+/* The clock was set back, in the last `ago` ms; or may have been while nobody looked (ago < 0).  What is waited for
+ * lasts no longer than was decided, and open requests can be answered from then on. */
+void core_clock_back(struct exec *x, msec now, msec ago);
 /* The next time at which core_timers has something to do, or 0. */
 msec core_deadline(struct exec *x);
 

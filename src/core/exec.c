@@ -63,6 +63,7 @@ void exec_free(struct exec *x)
 		free(x->a[i].trace);
 	}
 	json_decref(x->parent);
+	json_decref(x->obeyed);
 	json_decref(x->by);
 	for (k = 0; k < x->asked.n; k++) {
 		free(x->asked.v[k].kind);

@@ -95,6 +95,7 @@ struct action_state {
 	msec started;         /* of the last attempt */
 	msec ended;
 	msec deadline;        /* BACKOFF: not before; CONFIRM, ASKING: answer by; 0: none */
+	msec delay;           /* BACKOFF: what was to be waited when that was decided */
 	char token[TOKEN_TEXT]; /* of the last attempt */
 	json_t *record;       /* data of the last completed, failed or skipped event; or NULL */
 	json_t *inputs;       /* inputs changed by a person, merged over the plan's; or NULL */
@@ -109,6 +110,8 @@ struct asked {
 	uint32_t action;
 	uint32_t number;
 	msec requested, responded; /* responded 0: open */
+	msec since;                /* derived: answers count from here, where `requested` is by a clock that was ahead; or 0 */
+	msec heard;                /* when the last answer was folded, that towards a quorum too; 0: none yet */
 	msec deadline;             /* 0: none */
 	bool confirmed;
 	uint32_t approvals; /* towards a quorum */
@@ -151,6 +154,8 @@ struct exec {
 	json_t *by;     /* who asked for the last cancel, pause or resume, {uid, user}; or NULL */
 
 	VEC(struct asked) asked;
+	json_t *obeyed;  /* the control files that the last commit with any obeyed; or NULL */
+	msec obeyed_at;  /* its time */
 
 	/* Derived. */
 	struct heap ready;  /* READY actions by priority, then plan order */
@@ -168,6 +173,9 @@ void exec_free(struct exec *x);
 
 /* Fold one event.  -1 and *e: the event cannot follow from the state; nothing was changed. */
 int exec_apply(struct exec *x, const struct event *ev, struct err *e);
+
+/* Does the event say which control file it came from?  Then that file is not obeyed again. */
+void exec_note_obeyed(struct exec *x, const struct event *ev);
 
 /* Change the phase of action i, and every count that follows from it. */
 void exec_set_phase(struct exec *x, uint32_t i, enum phase p);

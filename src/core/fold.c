@@ -161,6 +161,7 @@ static void answered(struct exec *x, uint32_t i, const struct event *ev)
 	if (r) {
 		free(r->user);
 		r->user = xstrdup_opt(user);
+		r->heard = ev->at;
 		if (json_is_false(json_object_get(ev->data, "final"))) {
 			r->approvals++;
 			if (!r->approved_by)
@@ -413,6 +414,7 @@ static void apply_action(struct exec *x, const struct event *ev)
 	}
 	case EV_ACTION_RETRY_SCHEDULED:
 		a->deadline = time_of(ev, "notBefore");
+		a->delay = json_integer_value(json_object_get(ev->data, "delayMs"));
 		heap_push(&x->timers, a->deadline, i);
 		break;
 	case EV_ACTION_REARMED:
@@ -435,10 +437,26 @@ static void apply_action(struct exec *x, const struct event *ev)
 		fold_release_primaries(x, x->settled.v[--x->settled.n]);
 }
 
+/* A crash leaves at most the files of the last commit where they were: those of older ones have been moved away. */
+void exec_note_obeyed(struct exec *x, const struct event *ev)
+{
+	json_t *file = json_object_get(ev->data, "obeyed");
+
+	if (!file)
+		return;
+	if (!x->obeyed)
+		x->obeyed = json_array();
+	else if (x->obeyed_at != ev->at)
+		json_array_clear(x->obeyed);
+	x->obeyed_at = ev->at;
+	json_array_append(x->obeyed, file);
+}
+
 int exec_apply(struct exec *x, const struct event *ev, struct err *e)
 {
 	if (check(x, ev, e) < 0)
 		return -1;
+	exec_note_obeyed(x, ev);
 	switch (ev->type) {
 	case EV_EXECUTION_ACCEPTED:
 		x->accepted_at = ev->at;

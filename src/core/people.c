@@ -63,6 +63,17 @@ void ask_person(struct exec *x, struct turn *t, uint32_t i, const char *kind, co
 
 /* ---- decisions ---- */
 
+/* The clock of the journal may have been ahead of the one that is right now, and of the one that times files. */
+static bool is_older(const struct asked *a, const struct request *r)
+{
+	msec asked = a->since ? a->since : a->requested;
+
+	if (r->published && r->published < asked)
+		asked = r->published;
+	/* A file's time comes from a coarser clock than ours and may lag by a tick. */
+	return r->changed + CLOCK_TICK_MS < asked;
+}
+
 static bool already_approved_by(const struct asked *a, const char *user)
 {
 	size_t k;
@@ -72,6 +83,12 @@ static bool already_approved_by(const struct asked *a, const char *user)
 		if (user && strcmp(json_string_value(u), user) == 0)
 			return true;
 	return false;
+}
+
+/* The file that counted before, looked at once more. */
+static bool was_heard(const struct asked *a, const struct request *r)
+{
+	return r->changed < a->heard;
 }
 
 static bool is_approver(const struct confirmation *c, const char *user)
@@ -97,7 +114,7 @@ static int may_decide(const struct exec *x, const struct asked *a, const struct 
 		return err_set(e, EPERM, "\"%s\" is not among the approvers of this action", r->user ? r->user : "?");
 	if (c->no_self_approval && submitter && r->user && strcmp(submitter, r->user) == 0)
 		return err_set(e, EPERM, "\"%s\" submitted this plan and must not decide about it", r->user);
-	if (strcmp(r->verb, "approve") == 0 && already_approved_by(a, r->user))
+	if (strcmp(r->verb, "approve") == 0 && already_approved_by(a, r->user) && !was_heard(a, r))
 		return err_set(e, EALREADY, "\"%s\" has approved this already; another person must", r->user);
 	return 0;
 }
@@ -223,13 +240,14 @@ int core_decision(struct exec *x, struct turn *t, const struct request *r, struc
 	}
 	if (!is_choice(a->kind, r->verb))
 		return err_set(e, EINVAL, "\"%s\" is not a decision for \"%s\": see its request in confirm/", r->verb, id);
-	/* A file's time comes from a coarser clock than ours and may lag by a tick. */
-	if (r->changed + CLOCK_TICK_MS < a->requested)
+	if (is_older(a, r))
 		return err_set(e, ETIME, "the decision is older than request %u, which it cannot have meant", a->number);
 	if (a->deadline && r->changed >= a->deadline)
 		return err_set(e, ETIME, "the decision came after the deadline");
 	if (may_decide(x, a, r, e) < 0 || check_changes(x, t, r, e) < 0)
 		return -1;
+	if (strcmp(r->verb, "approve") == 0 && already_approved_by(a, r->user))
+		return 0;
 	obey(x, t, a, r);
 	return 0;
 }
@@ -358,7 +376,30 @@ static int skip(struct exec *x, struct turn *t, const struct request *r, struct 
 	return 0;
 }
 
-int core_control(struct exec *x, struct turn *t, const struct request *r, struct err *e)
+static bool is_same_file(const json_t *a, const json_t *b, bool copied)
+{
+	static const char *const marks[] = {"name", "mtime", "inode", "ctime"};
+	size_t k;
+
+	for (k = 0; k < (copied ? 2 : 4); k++)
+		if (!json_equal(json_object_get(a, marks[k]), json_object_get(b, marks[k])))
+			return false;
+	return true;
+}
+
+/* A crash came between the commit that obeyed it and its move to where obeyed files are kept. */
+static bool was_obeyed(const struct exec *x, const struct request *r)
+{
+	json_t *file;
+	size_t k;
+
+	json_array_foreach(x->obeyed, k, file)
+		if (is_same_file(file, r->file, r->copied))
+			return true;
+	return false;
+}
+
+static int obey_order(struct exec *x, struct turn *t, const struct request *r, struct err *e)
 {
 	if (strcmp(r->verb, "cancel") == 0)
 		return cancel(x, t, r, e);
@@ -374,6 +415,21 @@ int core_control(struct exec *x, struct turn *t, const struct request *r, struct
 		return skip(x, t, r, e);
 	return err_set(e, EINVAL, "\"%s\" is not something that can be asked for: cancel, pause, resume, retry or skip",
 		       r->verb);
+}
+
+int core_control(struct exec *x, struct turn *t, const struct request *r, struct err *e)
+{
+	size_t before = t->out->n;
+
+	if (r->file && was_obeyed(x, r))
+		return 0;
+	if (obey_order(x, t, r, e) < 0)
+		return -1;
+	if (r->file && t->out->n > before && t->out->v[before].data) {
+		json_object_set(t->out->v[before].data, "obeyed", r->file);
+		exec_note_obeyed(x, &t->out->v[before]);
+	}
+	return 0;
 }
 
 /* ---- time ---- */
@@ -429,6 +485,30 @@ void core_timers(struct exec *x, struct turn *t)
 		heap_pop(&x->timers, &item);
 		if (x->a[item.id].deadline == item.key)
 			deadline_passed(x, t, item.id);
+	}
+}
+
+void core_clock_back(struct exec *x, msec now, msec ago)
+{
+	uint32_t i;
+	size_t k;
+
+	if (x->outcome != OUTCOME_NONE)
+		return;
+	for (k = 0; k < x->asked.n; k++)
+		if (!x->asked.v[k].responded && x->asked.v[k].requested > now)
+			x->asked.v[k].since = ago < 0 ? 1 : now - ago;
+	if (x->timed_from > now)
+		x->timed_from = now;
+	for (i = 0; i < x->plan->n; i++) {
+		struct action_state *a = &x->a[i];
+
+		if (a->first_started > now)
+			a->first_started = now;
+		if (a->phase == PH_BACKOFF && a->deadline > now + a->delay) {
+			a->deadline = now + a->delay;
+			heap_push(&x->timers, a->deadline, i);
+		}
 	}
 }
 

@@ -63,6 +63,7 @@ struct input {
 	json_t *by, *inputs;
 	char *typed; /* DECISION: what a person typed in; wiped with the input */
 	long uid;
+	json_t *mark;    /* CONTROL: which file it is */
 	json_t *parent;  /* ORDER: the attempt that it comes from */
 	uint32_t number; /* of the request that a decision cites; 0: none */
 };
@@ -212,7 +213,7 @@ struct daemon {
 	uint64_t random;
 	VEC(struct typed_item *) typed; /* typed.h */
 	json_t *later;    /* dropped names that must wait: name -> what it looked like; forgotten at each rescan */
-	json_t *personal; /* files below confirm/by/ that were looked at, with their time of change */
+	json_t *personal; /* files below confirm/by/ that were looked at, and how they looked; see personal.c */
 	msec last_look;   /* monotonic: when those of `later` were looked at */
 	unsigned scan_number;
 	bool more_in_inbox;
@@ -220,6 +221,9 @@ struct daemon {
 	json_t *stuck;    /* names in the inbox that cannot be moved, as of the last scan */
 	json_t *told;     /* what was said of drops that stay where they are: not at each scan again */
 	msec told_since;  /* monotonic */
+	msec since;        /* wall clock: when this daemon started */
+	msec clock_offset; /* wall clock minus monotonic, when it was looked at last: */
+	msec clock_looked; /* monotonic */
 	msec again_at, again_wait; /* something that was dropped could not be looked at: scan again then; 0: no need */
 };
 
@@ -260,8 +264,6 @@ bool intake_is_empty(struct daemon *d);
 void intake_report_catalog(struct daemon *d);
 /* Finish what an earlier daemon had claimed.  -1: what there is cannot be told. */
 int intake_claims(struct daemon *d, struct flush_job *j, struct err *e);
-void drops_scan_confirm(struct daemon *d);
-void drops_scan_control(struct daemon *d);
 /* Is the dropped file whole: not open for writing, one link?  Remembers what must wait. */
 bool drop_is_ready(struct daemon *d, int dir, const char *name);
 /* Move a dropped file to rejected/ with its error file, and say so in events/. */

@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +15,11 @@
 #include "base/text.h"
 #include "codec/schema.h"
 #include "codec/source.h"
-#include "creeld/daemon.h"
+#include "creeld/drops.h"
 #include "store/admit.h"
 #include "store/write.h"
+
+enum { BATCH = 128 }; /* of one directory in one turn: a flood must not keep the others waiting */
 
 /* ---- is it whole? ---- */
 
@@ -222,7 +223,12 @@ static const char *translate(const char *verb)
 }
 
 /* What becomes of a file. */
-enum fate { FATE_USE, FATE_REFUSE, FATE_LEAVE /* where it is: it is gone, or cannot be judged now */ };
+enum fate {
+	FATE_USE,
+	FATE_REFUSE,
+	FATE_LEAVE, /* where it is: it is gone, or cannot be judged now */
+	FATE_PASS   /* a person's own file that nobody waits for any more */
+};
 
 static enum fate leave(struct daemon *d, const char *shown, const struct err *e)
 {
@@ -273,6 +279,14 @@ static json_t *take_content(const char *name, const struct buf *text, const char
 	return report;
 }
 
+/* Which file this is: it stands in the commit that obeys it. */
+static json_t *mark_of(const char *name, const struct stat *st)
+{
+	return json_pack("{s:s, s:I, s:o, s:o}", "name", name, "inode", (json_int_t)st->st_ino, "ctime",
+			 json_sprintf("%lld.%09ld", (long long)st->st_ctim.tv_sec, st->st_ctim.tv_nsec), "mtime",
+			 json_sprintf("%lld.%09ld", (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec));
+}
+
 /* The file's content, checked. */
 static enum fate read_content(struct daemon *d, int dir, const char *name, const char *shown, struct input *in,
 			      json_t **report)
@@ -280,7 +294,7 @@ static enum fate read_content(struct daemon *d, int dir, const char *name, const
 	const char *schema = in->kind == INPUT_CONTROL ? "control" : "decision";
 	AUTO_BUF struct buf text = BUF_INIT;
 	struct err e = {0};
-	struct stat st = {0};
+	struct stat st = {0}, own;
 	enum fs_drop taken = fs_read_dropped(dir, name, source_small_limits.bytes, &text, &st, &e);
 
 	if (taken == FS_DROP_GONE || (taken == FS_DROP_FAILED && err_is_passing(e.code)))
@@ -290,11 +304,19 @@ static enum fate read_content(struct daemon *d, int dir, const char *name, const
 		return FATE_REFUSE;
 	}
 	in->uid = st.st_uid;
+	if (in->dir == SPOOL_CONFIRM_BY && fstat(dir, &own) == 0 && own.st_uid != st.st_uid) {
+		/* Its owner may move a file there that somebody else wrote for another purpose. */
+		*report = drop_report(shown, "validation_failed", "it does not belong to whom the directory belongs to",
+				      "write the decision yourself: creel approve or creel reject", st.st_uid);
+		return FATE_REFUSE;
+	}
 	in->by = person_of(st.st_uid, &e);
 	if (!in->by)
 		return leave(d, shown, &e);
 	in->user = xstrdup(json_string_value(json_object_get(in->by, "user")));
 	in->request.changed = (msec)st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000;
+	if (in->kind == INPUT_CONTROL)
+		in->mark = mark_of(name, &st);
 	if (text.len > 0) {
 		*report = take_content(name, &text, schema, in);
 		explicit_bzero(text.p, text.len);
@@ -352,6 +374,17 @@ static json_t *not_what_is_asked_for(const char *name, json_t *report)
 			   "creel approve asks for it and writes the file", uid);
 }
 
+static msec time_of_request(struct daemon *d, const char *id, const char *action)
+{
+	char path[SPOOL_PATH_MAX];
+	struct stat st;
+
+	spool_request_path(id, action, path);
+	if (fstatat(d->spool.fd[SPOOL_ROOT], path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return (msec)st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000;
+}
+
 /* Whom it is about.  name is changed. */
 static enum fate find_subject(struct daemon *d, char *name, const char *shown, struct input *in, struct live **l,
 			      json_t **report)
@@ -375,17 +408,20 @@ static enum fate find_subject(struct daemon *d, char *name, const char *shown, s
 	*l = find_execution(d, id, in->verb, &e);
 	if (!*l && err_is_passing(e.code))
 		return leave(d, shown, &e);
+	/* What stayed there from long ago is only seen anew if a crash took the note that it was looked at. */
+	if (!*l && in->dir == SPOOL_CONFIRM_BY && in->request.changed < d->since)
+		return FATE_PASS;
 	if (*l && action && (in->action = plan_find((*l)->plan, action)) == NO_ACTION)
 		err_set(&e, ENOENT, "the execution has no action of that name");
+	if (!e.code && !order)
+		in->request.published = time_of_request(d, (*l)->exec->id, action);
 	if (!e.code)
 		return FATE_USE;
 	*report = drop_report(shown, "validation_failed", e.text, NULL, in->uid);
 	return FATE_REFUSE;
 }
 
-/* Take one file apart and put it among its execution's inputs.  dir is where it lies, shown its name below spool.
- * false: it stays where it is, to be looked at again. */
-static bool take(struct daemon *d, enum spool_dir where, int dir, const char *name, const char *shown)
+bool drop_take(struct daemon *d, enum spool_dir where, int dir, const char *name, const char *shown)
 {
 	struct input in = {.kind = where == SPOOL_CONTROL ? INPUT_CONTROL : INPUT_DECISION, .action = NO_ACTION, .dir = where};
 	AUTO_FREE char *copy = xstrdup(name);
@@ -417,14 +453,20 @@ static void scan(struct daemon *d, enum spool_dir where)
 	struct err e;
 	DIR *handle = fs_dir_open(d->spool.fd[where], ".", &e);
 	const char *name;
+	unsigned taken = 0;
 
 	while (handle && (name = fs_dir_next(handle, &e))) {
 		if (spool_ignored_name(name))
 			continue;
 		if (where == SPOOL_CONFIRM && (strcmp(name, "by") == 0 || text_ends_with(name, ".request.json")))
 			continue;
-		if (drop_is_ready(d, d->spool.fd[where], name))
-			take(d, where, d->spool.fd[where], name, name);
+		if (!drop_is_ready(d, d->spool.fd[where], name))
+			continue;
+		if (taken++ == BATCH) {
+			d->scan |= 1u << where; /* the rest in the next turn */
+			break;
+		}
+		drop_take(d, where, d->spool.fd[where], name, name);
 	}
 	if (handle)
 		closedir(handle);
@@ -435,63 +477,9 @@ static void scan(struct daemon *d, enum spool_dir where)
 		log_error("cannot read %s/: %s; trying again and again", spool_dir_name(where), e.text);
 }
 
-/* ---- confirm/by/USER ---- */
-
-/* Is this directory USER's alone to write? */
-static bool belongs_to(int fd, const char *user)
-{
-	char space[4096];
-	struct passwd pw, *found = NULL;
-	struct stat st;
-
-	if (getpwnam_r(user, &pw, space, sizeof space, &found) != 0 || !found || fstat(fd, &st) < 0)
-		return false;
-	return st.st_uid == pw.pw_uid && !(st.st_mode & 0022);
-}
-
-static void look_at(struct daemon *d, DIR *own, const char *user, const char *name)
-{
-	AUTO_FREE char *shown = xasprintf("%s/%s", user, name);
-	AUTO_FREE char *key = NULL;
-	struct stat st;
-
-	if (spool_ignored_name(name) || fstatat(dirfd(own), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return;
-	/* These stay where they are: each change is looked at once. */
-	key = xasprintf("by/%s %lld.%09ld", shown, (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
-	if (json_object_get(d->personal, key) || !drop_is_ready(d, dirfd(own), name))
-		return;
-	if (json_object_size(d->personal) > 100000)
-		json_object_clear(d->personal); /* repeats are harmless */
-	if (take(d, SPOOL_CONFIRM_BY, dirfd(own), name, shown))
-		json_object_set_new_nocheck(d->personal, key, json_true());
-}
-
-static int scan_person(void *daemon, int dir, const char *user, struct err *e)
-{
-	struct daemon *d = daemon;
-	DIR *own = fs_dir_open(dir, user, e);
-	const char *name;
-
-	if (!own) /* what is no directory is nobody's */
-		return err_is_passing(e->code) ? -1 : 0;
-	if (belongs_to(dirfd(own), user))
-		while ((name = fs_dir_next(own, e)))
-			look_at(d, own, user, name);
-	closedir(own);
-	return e->code ? -1 : 0;
-}
-
 void drops_scan_confirm(struct daemon *d)
 {
-	struct err e;
-
 	scan(d, SPOOL_CONFIRM);
-	if (fs_each(d->spool.fd[SPOOL_CONFIRM_BY], ".", scan_person, d, &e) == 0)
-		return;
-	drop_again(d);
-	if (drop_tell(d, "confirm/by", e.code))
-		log_error("cannot read confirm/by/: %s; trying again and again", e.text);
 }
 
 void drops_scan_control(struct daemon *d)

@@ -106,7 +106,17 @@ struct flush_job *flush_job_new(void)
 
 bool flush_job_is_empty(const struct flush_job *j)
 {
-	return j->commits.n + j->admissions.n + j->files.n + j->states.n == 0 && j->events.len == 0;
+	return j->commits.n + j->admissions.n + j->files.n + j->states.n == 0 && j->events.len + j->looked.len == 0;
+}
+
+void flush_set_day(struct flush_job *j, msec at)
+{
+	char when[CLOCK_TEXT];
+
+	if (j->day[0])
+		return;
+	clock_format(at, when);
+	memcpy(j->day, when, 10);
 }
 
 static void hand_over(struct daemon *d)
@@ -157,6 +167,7 @@ static void job_free(struct flush_job *j)
 	vec_free(&j->states);
 	vec_free(&j->go);
 	buf_free(&j->events);
+	buf_free(&j->looked);
 	free(j);
 }
 

@@ -7,7 +7,8 @@
  *   4. flush      commits and directories
  *      ── from here on it happened ──
  *      go         the supervisors that were made ready for the attempts of these commits start them
- *   5. show       requests into confirm/, answered ones and obeyed control files away
+ *   5. show       requests into confirm/, answered ones and obeyed control files away; what was looked at in
+ *                 confirm/by/ is noted
  *   6. tell       append to events/
  *   7. fold       state.json
  *   8. flush      (only if executions ended) the file system: events/, state.json, and what their attempts left
@@ -68,6 +69,7 @@ struct flush_job {
 	VEC(struct flush_admission) admissions;
 	VEC(struct flush_file) files;
 	VEC(struct flush_state) states;
+	struct buf looked; /* lines for confirm/by/.looked */
 	struct buf events; /* lines, all of one day */
 	char day[11];
 	VEC(struct flush_go) go; /* those to come */
@@ -80,6 +82,9 @@ struct flush_job {
 
 struct flush_job *flush_job_new(void);
 bool flush_job_is_empty(const struct flush_job *j);
+/* Its lines in events/ go to the file of this day.  The first who says so counts: a turn may begin before midnight and
+ * end after it. */
+void flush_set_day(struct flush_job *j, msec at);
 /* Hand the job over; it becomes d->job. */
 void flush_submit(struct daemon *d, struct flush_job *j);
 

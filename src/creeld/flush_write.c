@@ -221,6 +221,9 @@ static int show_all(const struct spool *s, struct flush_job *j)
 			return -1;
 	for (k = 0; k < j->files.n; k++)
 		any = any || j->files.v[k].flush;
+	if (looked_append(s, buf_str(&j->looked), j->looked.len, &j->error) < 0)
+		return -1;
+	buf_reset(&j->looked);
 	return j->wide && any ? spool_sync(s, &j->error) : 0;
 }
 

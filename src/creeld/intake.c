@@ -19,27 +19,41 @@
 #include "codec/commit.h"
 #include "codec/definitions.h"
 #include "codec/source.h"
+#include "creeld/drops.h"
 #include "creeld/intake.h"
 #include "creeld/subexec.h"
 #include "store/catalog_http.h"
 
 enum { BATCH = 128 }; /* plans taken in one turn: a flood must not keep results and deadlines waiting */
 
-/* getpwuid_r says "nobody" in several ways; all else is a failure to find out. */
-static int look_up(long uid, struct buf *space, struct passwd *pw, struct passwd **found, struct err *e)
+/* getpwuid_r and getpwnam_r say "nobody" in several ways; all else is a failure to find out. */
+static int look_up(const char *name, long uid, struct buf *space, struct passwd *pw, struct passwd **found, struct err *e)
 {
 	enum { MOST = 1024 * 1024 };
 	int r;
 
 	*found = NULL;
 	for (buf_reserve(space, 4096); ; buf_reserve(space, space->cap)) {
-		r = getpwuid_r((uid_t)uid, pw, space->p, space->cap, found);
+		r = name ? getpwnam_r(name, pw, space->p, space->cap, found)
+			 : getpwuid_r((uid_t)uid, pw, space->p, space->cap, found);
 		if (r != ERANGE || space->cap > MOST)
 			break;
 	}
 	if (r == 0 || r == ENOENT || r == ESRCH || r == EBADF || r == EPERM)
 		return 0;
-	return err_sys(e, r == ERANGE ? EIO : r, "cannot look up the user of uid %ld", uid);
+	return err_sys(e, r == ERANGE ? EIO : r, "cannot look up the user %s", name ? name : "of a file");
+}
+
+int uid_of(const char *user, uid_t *uid, struct err *e)
+{
+	AUTO_BUF struct buf space = BUF_INIT;
+	struct passwd pw, *found;
+
+	if (look_up(user, -1, &space, &pw, &found, e) < 0)
+		return -1;
+	if (found)
+		*uid = found->pw_uid;
+	return found != NULL;
 }
 
 json_t *person_of(long uid, struct err *e)
@@ -48,7 +62,7 @@ json_t *person_of(long uid, struct err *e)
 	struct passwd pw, *found;
 	json_t *by;
 
-	if (look_up(uid, &space, &pw, &found, e) < 0)
+	if (look_up(NULL, uid, &space, &pw, &found, e) < 0)
 		return NULL;
 	by = json_object();
 	json_object_set_new(by, "uid", json_integer(uid));
@@ -99,7 +113,6 @@ void intake_admit(struct daemon *d, const struct intake_plan *in, struct flush_j
 	struct exec *x = exec_new(in->plan->plan, in->id);
 	struct live *l = live_add(d, in->plan->plan, x);
 	struct turn t = turn_of(d, &c.events, in->now);
-	char when[CLOCK_TEXT];
 
 	core_begin(x, &t, accepted_data(in));
 	turn_first_starts(d, x, &t);
@@ -120,8 +133,7 @@ void intake_admit(struct daemon *d, const struct intake_plan *in, struct flush_j
 	l->seq = 1;
 	sha256_tagged(fa.files.commit, fa.files.commit_n, l->prev);
 	turn_after_commit(d, l, &fa.events, j);
-	clock_format(in->now, when);
-	memcpy(j->day, when, 10);
+	flush_set_day(j, in->now);
 	vec_push(&j->admissions, fa);
 	live_dirty(d, l);
 	log_info("accepted %s as execution %s \"%s\" (%u actions)", in->name, in->id, l->plan->name, l->plan->n);
@@ -279,8 +291,10 @@ void intake_scan(struct daemon *d, struct flush_job *j)
 	claims_again(d, j);
 	if (scan & (1u << SPOOL_RESULTS))
 		scan_results(d);
-	if (scan & ((1u << SPOOL_CONFIRM) | (1u << SPOOL_CONFIRM_BY)))
+	if (scan & (1u << SPOOL_CONFIRM))
 		drops_scan_confirm(d);
+	if (scan & (1u << SPOOL_CONFIRM_BY))
+		personal_scan(d, j);
 	if (scan & (1u << SPOOL_CONTROL))
 		drops_scan_control(d);
 	if (scan && !d->again_at)

@@ -75,6 +75,7 @@ void input_free(struct input *in)
 	if (in->typed)
 		explicit_bzero(in->typed, strlen(in->typed));
 	free(in->typed);
+	json_decref(in->mark);
 }
 
 static void drop_slot(uint32_t *v, size_t *n, uint32_t slot)

@@ -146,6 +146,27 @@ static void look_again(struct daemon *d)
 	d->scan |= 1u << SPOOL_INBOX | 1u << SPOOL_CONFIRM | 1u << SPOOL_CONTROL;
 }
 
+/* Was the wall clock set back?  Then what is waited for would last longer, and decisions would seem older than the
+ * requests that they answer. */
+static void look_at_clock(struct daemon *d)
+{
+	enum { SET_BACK_MS = 1000 };
+	msec now = clock_wall(), mono = clock_mono(), offset = now - mono;
+	size_t k;
+
+	if (d->clock_offset && offset < d->clock_offset - SET_BACK_MS) {
+		log_warn("the clock was set back by %lld s: waits are as long as they were meant to be, counted from now",
+			 (long long)(d->clock_offset - offset) / 1000);
+		for (k = 0; k < d->lives.n; k++)
+			if (d->lives.v[k]) {
+				core_clock_back(d->lives.v[k]->exec, now, mono - d->clock_looked);
+				live_dirty(d, d->lives.v[k]);
+			}
+	}
+	d->clock_offset = offset;
+	d->clock_looked = mono;
+}
+
 /* ---- configuration ---- */
 
 static void log_to(const struct daemon *d, const struct settings *s)
@@ -286,6 +307,8 @@ static int serve(struct daemon *d, const struct settings *s)
 		children_check_adopted(d);
 		flusher_retry(d);
 		look_again(d);
+		if (!d->job)
+			look_at_clock(d);
 		retention_run(d);
 		dispatch(d);
 		if (!d->job)
@@ -368,6 +391,7 @@ static int set_up(struct daemon *d, const struct settings *s)
 {
 	struct err e = {0};
 
+	d->since = clock_wall();
 	if (config_load(&d->config, s->config_file, &e) < 0) {
 		log_error("%s", e.text);
 		return EXIT_CONFIG;

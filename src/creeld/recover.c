@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "codec/commit.h"
-#include "creeld/flush.h"
+#include "creeld/drops.h"
 #include "creeld/mend.h"
 #include "creeld/perform.h"
 #include "creeld/subexec.h"
@@ -278,6 +278,7 @@ static void recover_one(struct daemon *d, const char *id, const struct seen *see
 	}
 	recover_attempts(d, l);
 	mend_requests(d, l);
+	core_clock_back(l->exec, clock_wall(), -1);
 	if (loaded.state_seq != l->seq) { /* it may wait for long: those who read its state must not wait as well */
 		l->state_old = true;
 		vec_push(&d->stale, l->slot);
@@ -415,7 +416,7 @@ static int clear_requests(struct daemon *d, struct err *e)
 
 static int take_over(struct daemon *d, struct flush_job *j, struct err *e)
 {
-	if (d->restored && restored_rebuild(d, e) < 0)
+	if ((d->restored && restored_rebuild(d, e) < 0) || personal_load(d, e) < 0)
 		return -1;
 	if (intake_claims(d, j, e) < 0 || recover_active(d, e) < 0)
 		return -1;

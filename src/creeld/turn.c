@@ -112,6 +112,8 @@ static void take_request(struct daemon *d, struct live *l, struct turn *t, struc
 	in->request.user = in->user;
 	in->request.reason = in->comment;
 	in->request.inputs = in->inputs;
+	in->request.file = in->mark;
+	in->request.copied = d->restored;
 	if (in->inputs && in->action != NO_ACTION && plan_child(l->plan, in->action) &&
 	    json_object_get(in->inputs, "plan"))
 		r = err_set(&e, EINVAL, "the plan that \"%s\" runs was pinned when its own plan was admitted",
@@ -361,16 +363,6 @@ static void start_actions(struct daemon *d, msec now)
 
 /* ---- commits ---- */
 
-static void set_day(struct flush_job *j, msec at)
-{
-	char when[CLOCK_TEXT];
-
-	if (j->day[0])
-		return;
-	clock_format(at, when);
-	memcpy(j->day, when, 10);
-}
-
 static void add_state(struct daemon *d, struct live *l, struct flush_job *j, bool final)
 {
 	struct flush_state st = {.live = l, .final = final};
@@ -452,7 +444,7 @@ static void add_commit(struct daemon *d, struct live *l, msec now, struct flush_
 	strcpy(c.prev, l->prev);
 	commit_encode(&text, l->plan, &c);
 	commit_event_lines(&j->events, l->plan, l->exec->id, &c);
-	set_day(j, now);
+	flush_set_day(j, now);
 	fc.seq = l->seq = c.seq;
 	fc.n = text.len;
 	fc.text = buf_steal(&text);

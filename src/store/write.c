@@ -181,12 +181,18 @@ int commit_write(const struct spool *s, const char *id, uint32_t seq, const char
 
 /* ---- events, states ---- */
 
+static int open_lines(int dir, const char *name, struct err *e)
+{
+	int fd = openat(dir, name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+	return fd < 0 ? err_sys(e, errno, "cannot open %s", name) : fd;
+}
+
 static int open_events(const struct spool *s, const char *day, struct err *e)
 {
-	AUTO_FREE char *name = xasprintf("%s.jsonl", day);
-	int fd = openat(s->fd[SPOOL_EVENTS], name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+	AUTO_FREE char *name = xasprintf("events/%s.jsonl", day);
 
-	return fd < 0 ? err_sys(e, errno, "cannot open events/%s", name) : fd;
+	return open_lines(s->fd[SPOOL_ROOT], name, e);
 }
 
 /* The length of its whole lines.  What follows them is a line that was cut short, by a crash or a full disk: it is
@@ -229,19 +235,31 @@ static int append_lines(int fd, const char *text, size_t n, struct err *e)
 	return r;
 }
 
-int events_append(const struct spool *s, const char *day, const char *text, size_t n, struct err *e)
+static int append_to(int fd, const char *text, size_t n, struct err *e)
 {
-	int fd, r;
+	int r;
 
-	if (n == 0)
-		return 0;
-	fd = open_events(s, day, e);
 	if (fd < 0)
 		return -1;
 	r = append_lines(fd, text, n, e);
 	if (close(fd) < 0 && r == 0)
 		r = err_sys(e, errno, "cannot close");
-	return r < 0 ? err_prefix(e, "events/%s.jsonl", day) : 0;
+	return r;
+}
+
+int events_append(const struct spool *s, const char *day, const char *text, size_t n, struct err *e)
+{
+	if (n == 0)
+		return 0;
+	return append_to(open_events(s, day, e), text, n, e) < 0 ? err_prefix(e, "events/%s.jsonl", day) : 0;
+}
+
+int looked_append(const struct spool *s, const char *text, size_t n, struct err *e)
+{
+	if (n == 0)
+		return 0;
+	return append_to(open_lines(s->fd[SPOOL_CONFIRM_BY], ".looked", e), text, n, e) < 0 ? err_prefix(e, "confirm/by")
+											    : 0;
 }
 
 int events_sync(const struct spool *s, const char *day, struct err *e)

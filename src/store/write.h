@@ -44,6 +44,8 @@ int commit_write(const struct spool *s, const char *id, uint32_t seq, const char
 
 /* day is YYYY-MM-DD. */
 int events_append(const struct spool *s, const char *day, const char *text, size_t n, struct err *e);
+/* Whole lines about files of confirm/by/ that were looked at (creeld/personal.c), appended to confirm/by/.looked. */
+int looked_append(const struct spool *s, const char *text, size_t n, struct err *e);
 int events_sync(const struct spool *s, const char *day, struct err *e);
 
 int state_publish(const struct spool *s, const char *id, const char *text, size_t n, bool flush, struct err *e);

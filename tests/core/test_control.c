@@ -192,6 +192,7 @@ static void decisions_that_do_not_count(void **state)
 
 static void approvers_quorum_and_self_approval(void **state)
 {
+	struct request r;
 	struct scene s;
 
 	(void)state;
@@ -204,6 +205,11 @@ static void approvers_quorum_and_self_approval(void **state)
 	expect_phase(&s, "a", PH_CONFIRM);
 	expect_said(&s, EV_CONFIRMATION_RECEIVED, "a", "final", "false");
 	assert_string_equal(decides(&s, "ana", "approve", "a"), "\"ana\" has approved this already; another person must");
+	expect_phase(&s, "a", PH_CONFIRM);
+	/* the file that counted, looked at once more, says nothing new */
+	r = request_by(&s, "a", "approve", "ana");
+	r.changed = s.t.now - 1;
+	expect_ok(decides_about(&s, &r));
 	expect_phase(&s, "a", PH_CONFIRM);
 	expect_ok(decides(&s, "raj", "approve", "a"));
 	expect_phase(&s, "a", PH_RUNNING);

@@ -322,3 +322,105 @@ supervisor_of_a() {
 	heal
 	"$BIN/creel" --spool "$S" verify
 }
+
+# --- between a commit and what follows from it ---
+
+@test "RUN-MANUAL: an order that a crash left in control/ after it was obeyed is not obeyed again" {
+	drop fails.yaml <<-E
+	name: fails
+	actions:
+	- {id: a, actionDefinitionId: shell.run, inputs: {script: 'echo a >> $T/ran; false'}}
+	- {id: b, actionDefinitionId: shell.run, inputs: {script: 'true'}, dependencies: [a], userConfirmation: {required: true, title: t, message: m}}
+	E
+	drain
+	[ "$status" -eq 1 ]
+	fail renameat $EIO '*/control/*a.retry'
+	say "control/$(id_of fails).a.retry"
+	daemon_start
+	wait_until failed
+	daemon_crash
+	heal
+	[ -n "$(ls "$S/control")" ]
+	drain
+	[ "$(wc -l <"$T/ran")" -eq 2 ]
+	nothing_was_refused
+	[ -z "$(ls "$S/control")" ]
+	[ -n "$(ls "$(where)/control")" ]
+}
+
+# --- clocks ---
+
+YEAR=31536000
+
+@test "EDGE-5: when the clock is set back by a year, retries wait no longer, and decisions are no older than what they answer" {
+	drop clock.yaml <<-E
+	name: clock
+	actions:
+	- id: a
+	  actionDefinitionId: shell.run
+	  inputs: {script: 'echo a >> $T/ran; [ \$(wc -l < $T/ran) -gt 1 ]'}
+	  retryPolicy: {maxAttempts: 2, initialDelay: 1500, maxDelay: 1500, backoffMultiplier: 2, retryableErrors: [api_unexpected_status], jitter: false}
+	- id: b
+	  actionDefinitionId: shell.run
+	  inputs: {script: 'true'}
+	  userConfirmation: {required: true, title: t, message: m}
+	E
+	fail clock $YEAR '*'
+	daemon_start
+	wait_until eval '[ "$(events "[.[] | select(.type == \"action.retry.scheduled\")] | length")" -eq 1 ]'
+	wait_until test -e "$S/confirm/$(id_of clock).b.request.json"
+	heal
+	wait_until grep -q "the clock was set back" "$T/serving"
+	say "confirm/$(id_of clock).b.approve"
+	wait_until is_state .status completed
+	nothing_was_refused
+	daemon_stop
+}
+
+@test "EDGE-5: the same, when nobody looked while it was set back" {
+	drop clock.yaml <<-E
+	name: clock
+	actions:
+	- id: a
+	  actionDefinitionId: shell.run
+	  inputs: {script: 'echo a >> $T/ran; [ \$(wc -l < $T/ran) -gt 1 ]'}
+	  retryPolicy: {maxAttempts: 2, initialDelay: 500, maxDelay: 500, backoffMultiplier: 2, retryableErrors: [api_unexpected_status], jitter: false}
+	- id: b
+	  actionDefinitionId: shell.run
+	  inputs: {script: 'true'}
+	  userConfirmation: {required: true, title: t, message: m}
+	E
+	fail clock $YEAR '*'
+	daemon_start
+	wait_until eval '[ "$(events "[.[] | select(.type == \"action.retry.scheduled\")] | length")" -eq 1 ]'
+	wait_until test -e "$S/confirm/$(id_of clock).b.request.json"
+	daemon_crash
+	heal
+	say "confirm/$(id_of clock).b.approve"
+	drain
+	[ "$status" -eq 0 ]
+	is_state .status completed
+	nothing_was_refused
+}
+
+@test "EDGE-5: a year forward: deadlines are met once, what runs is not lost" {
+	drop clock.yaml <<-E
+	name: clock
+	actions:
+	- {id: a, actionDefinitionId: shell.run, inputs: {script: 'echo a >> $T/ran; $(gate go)'}, timeoutMs: 60000}
+	- id: b
+	  actionDefinitionId: shell.run
+	  inputs: {script: 'true'}
+	  userConfirmation: {required: true, title: t, message: m, timeout: 3600000}
+	E
+	daemon_start
+	wait_until test -s "$T/ran"
+	wait_until test -e "$S/confirm/$(id_of clock).b.request.json"
+	fail clock $YEAR '*'
+	wait_until has_status b skipped
+	[ "$(events '[.[] | select(.type == "user.confirmation.received" and .timedOut)] | length')" -eq 1 ]
+	open_gate go
+	wait_until is_state .status cancelled
+	[ "$(status_of a)" = completed ]
+	daemon_stop
+}
