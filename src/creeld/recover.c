@@ -85,6 +85,28 @@ static void note_seen(struct seen *seen, char *text)
 	}
 }
 
+/* Lines with a hole: of bytes that were not flushed a power cut may take the first and leave later ones.  They become
+ * blank, which readers of JSON pass over; what they said is told again. */
+static void blank_holes(int fd, const char *text, size_t n, off_t from)
+{
+	const char *at = text, *end = text + n, *hole, *line, *stop;
+
+	while ((hole = memchr(at, '\0', (size_t)(end - at)))) {
+		AUTO_BUF struct buf blank = BUF_INIT;
+
+		line = memrchr(text, '\n', (size_t)(hole - text));
+		line = line ? line + 1 : text;
+		stop = memchr(hole, '\n', (size_t)(end - hole));
+		if (!stop)
+			return; /* a line that was cut short is cut off before the next one */
+		buf_reserve(&blank, (size_t)(stop - line));
+		memset(blank.p, ' ', (size_t)(stop - line));
+		if (pwrite(fd, blank.p, (size_t)(stop - line), from + (line - text)) < 0)
+			log_warn("a line of events/ is damaged and cannot be made blank: %s", strerror(errno));
+		at = stop;
+	}
+}
+
 static void read_tail(struct daemon *d, struct seen *seen)
 {
 	char when[CLOCK_TEXT];
@@ -100,7 +122,7 @@ static void read_tail(struct daemon *d, struct seen *seen)
 
 		clock_format(clock_wall() - back * (msec)86400000, when);
 		name = xasprintf("%.10s.jsonl", when);
-		fd = openat(d->spool.fd[SPOOL_EVENTS], name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		fd = openat(d->spool.fd[SPOOL_EVENTS], name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 		if (fd < 0)
 			continue;
 		if (fstat(fd, &st) == 0) {
@@ -108,7 +130,9 @@ static void read_tail(struct daemon *d, struct seen *seen)
 			text = xmalloc((size_t)(st.st_size - from) + 1);
 			n = pread(fd, text, (size_t)(st.st_size - from), from);
 			text[n > 0 ? n : 0] = '\0';
-			newline = strrchr(text, '\n');
+			if (n > 0)
+				blank_holes(fd, text, (size_t)n, from);
+			newline = strrchr(text, '\n'); /* what follows a hole is told again, too */
 			*(newline ? newline : text) = '\0'; /* a line that was cut short says nothing */
 			note_seen(seen, text);
 		}

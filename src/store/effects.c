@@ -2,15 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
 
-enum { PIECE = 1024 * 1024, DAY_S = 86400 };
+enum { PIECE = 1024 * 1024, DAY_S = 86400, REQUEST_MAX = 64 * 1024 * 1024 };
 
 /* ---- events/ ---- */
 
@@ -111,6 +113,25 @@ static int attempt_tells(int dir, const char *action, uint32_t n, struct err *e)
 	return fs_there(dir, path, e);
 }
 
+/* A request of another number than those that were asked so far.  One of them may still lie there: it leaves after its
+ * answer is durable, and a power cut may take that. */
+static int request_tells(const struct spool *s, const char *path, uint32_t asked, struct err *e)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+	json_t *request;
+	json_int_t number;
+	int r = fs_there(s->fd[SPOOL_ROOT], path, e);
+
+	if (r <= 0)
+		return r;
+	if (fs_read(s->fd[SPOOL_ROOT], path, REQUEST_MAX, &text, e) < 0)
+		return err_is_passing(e->code) ? -1 : 1;
+	request = json_loadb(buf_str(&text), text.len, 0, NULL);
+	number = json_integer_value(json_object_get(request, "number"));
+	json_decref(request);
+	return number < 1 || number > (json_int_t)asked;
+}
+
 /* An attempt or a request of action i that the journal before it does not know. */
 static int action_tells(const struct spool *s, int dir, const struct loaded *l, uint32_t i, struct err *e)
 {
@@ -123,7 +144,7 @@ static int action_tells(const struct spool *s, int dir, const struct loaded *l, 
 	if (r != 0 || a->phase == PH_CONFIRM || a->phase == PH_ASKING)
 		return r;
 	spool_request_path(l->exec->id, id, path);
-	return fs_there(s->fd[SPOOL_ROOT], path, e);
+	return request_tells(s, path, a->asked, e);
 }
 
 int effects_seen(const struct spool *s, int dir, const struct loaded *l, const char **sign, struct err *e)

@@ -62,6 +62,30 @@ verify() {
 	verify
 }
 
+@test "EDGE-5: a request that was answered and lies there still is no trace of a torn commit" {
+	waiting_execution
+	id=$(id_of waits)
+	cp "$S/confirm/$id.b.request.json" "$T/request"
+	say "confirm/$id.b.approve"
+	drain
+	[ "$status" -eq 0 ]
+	last=$(last_commit)
+	seq=$(jq .seq "$last")
+	chmod u+w "$last"
+	truncate -s 40 "$last"
+	rm "$(where)/state.json"
+	grep -v "\"seq\":$seq," "$S"/events/*.jsonl >"$T/events" || :
+	cp "$T/events" "$(ls "$S"/events/*.jsonl)"
+	cp "$T/request" "$S/confirm/$id.b.request.json"
+	ln -s "../$(realpath --relative-to="$S" "$(where)")" "$S/active/$id"
+	drain
+	[ "$status" -eq 0 ]
+	[ -e "$last.torn" ]
+	is_state .status completed
+	[ "$(cat "$T/ran")" = "$(printf 'a\nb1')" ]
+	verify
+}
+
 @test "EDGE-5: a torn last commit that took effect puts this execution in quarantine, and no other" {
 	waiting_execution waits
 	waiting_execution other
@@ -206,6 +230,24 @@ power_cut() {
 	[ "$status" -eq 0 ]
 	[ "$(sort "$T/ran" | xargs)" = "a b c" ]
 	[ "$(events '[.[] | select(.type == "action.lost")] | length')" -eq 0 ]
+}
+
+@test "EVT: a hole that a power cut left in events/ becomes blank, and what stood there is told again" {
+	local day
+	waiting_execution
+	power_cut
+	day=$(ls "$S"/events/*.jsonl)
+	cp "$day" "$T/before"
+	rm "$(where)/state.json"
+	# Of the lines the first two, and half of the third, were not written; what follows was.
+	size=$(head -n 2 "$T/before" | wc -c)
+	{ head -c $((size + 40)) /dev/zero; tail -c +$((size + 41)) "$T/before"; } >"$day"
+	[ "$(wc -c <"$day")" -eq "$(wc -c <"$T/before")" ]
+	drain
+	[ "$status" -eq 2 ]
+	jq -cS . "$day" | sort -u >"$T/told"
+	jq -cS . "$T/before" | sort -u >"$T/all"
+	diff "$T/all" "$T/told"
 }
 
 # Of a result and the outputs, neither of which was flushed, a power cut may take one.
