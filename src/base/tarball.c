@@ -247,6 +247,7 @@ int tarball_add_bytes(struct tarball *t, const char *path, const void *p, size_t
 
 int tarball_add_fd(struct tarball *t, const char *path, int fd, struct err *e)
 {
+	struct err unread = {0};
 	struct stat st;
 	off_t left;
 
@@ -256,19 +257,23 @@ int tarball_add_fd(struct tarball *t, const char *path, int fd, struct err *e)
 		return -1;
 	for (left = st.st_size; left > 0;) {
 		size_t want = left < CHUNK ? (size_t)left : CHUNK;
-		ssize_t n = read(fd, t->chunk, want);
+		ssize_t n = unread.code ? 0 : read(fd, t->chunk, want);
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return err_sys(e, errno, "cannot read %s", path);
+		if (n < 0) {
+			err_sys(&unread, errno, "cannot read %s", path);
+			continue; /* its place in the archive is filled all the same */
+		}
 		if (n == 0)
 			memset(t->chunk, 0, (size_t)(n = (ssize_t)want));
 		if (put_bytes(t, path, t->chunk, (size_t)n, e) < 0)
 			return -1;
 		left -= n;
 	}
-	return 0;
+	if (unread.code)
+		*e = unread;
+	return unread.code ? 1 : 0;
 }
 
 /* ---- is it whole? ---- */

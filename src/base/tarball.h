@@ -31,7 +31,8 @@ struct tarball *tarball_to_fd(int fd, const char *suffix, struct err *e);
 
 int tarball_add_dir(struct tarball *t, const char *path, time_t mtime, struct err *e);
 int tarball_add_bytes(struct tarball *t, const char *path, const void *p, size_t n, time_t mtime, struct err *e);
-/* As many bytes as the file has now: one that grows is cut there, one that shrinks is filled up with NULs. */
+/* As many bytes as the file has now: one that grows is cut there, one that shrinks is filled up with NULs.  1 and *e:
+ * it could not be read to its end, and is filled up likewise. */
 int tarball_add_fd(struct tarball *t, const char *path, int fd, struct err *e);
 int tarball_add_link(struct tarball *t, const char *path, const char *target, time_t mtime, struct err *e);
 /* 0: it is whole and in place, and t is gone.  -1: nothing is there, and t is gone. */

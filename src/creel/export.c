@@ -38,9 +38,8 @@ static void say(const struct request *q, const char *id, const struct exported *
 	AUTO_BUF struct buf b = BUF_INIT;
 
 	if (x->left_out) {
-		put_safe(&b, x->other_file);
-		complain("%u files of execution %s are not in the archive, because no execution has such: %s", x->left_out, id,
-			 buf_str(&b));
+		put_safe(&b, x->why_left_out);
+		complain("%u file(s) of execution %s are not in the archive, or not whole: %s", x->left_out, id, buf_str(&b));
 		buf_reset(&b);
 	}
 	if (q->quiet)

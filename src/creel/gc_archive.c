@@ -60,8 +60,10 @@ static int add_tree(struct gc *g, struct gc_tree *t, struct tarball *tar, struct
 			return 0;
 		}
 		if (x.left_out || !x.over) {
-			err_set(e, EINVAL, x.over ? "%s is no file of an execution, and an archive would not have it: move it elsewhere"
-						 : "%s has not ended", x.over ? x.other_file : one->id);
+			if (x.over)
+				err_set(e, EINVAL, "an archive would not have all of it: %s", x.why_left_out);
+			else
+				err_set(e, EBUSY, "it has not ended");
 			t->stays = true;
 			gc_say_kept(g, t, e);
 			return 0;

@@ -32,17 +32,29 @@ struct copy {
 
 /* ---- one entry ---- */
 
+static void leave_out(struct copy *c, const char *path, const char *why)
+{
+	if (c->out->left_out++ == 0)
+		snprintf(c->out->why_left_out, sizeof c->out->why_left_out, "%.180s: %.200s", path, why);
+}
+
+static const char no_such[] = "no execution has a file of that name: move it elsewhere";
+
 static int add_file(struct copy *c, int dir, const char *name, const char *path, struct err *e)
 {
 	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY), r;
 
 	if (fd < 0 && errno == ENOENT)
 		return 0; /* it was a temporary, or an action removed it */
-	if (fd < 0)
-		return err_sys(e, errno, "cannot open %s", path);
+	if (fd < 0) {
+		leave_out(c, path, strerror(errno));
+		return 0;
+	}
 	r = tarball_add_fd(c->t, path, fd, e);
 	close(fd);
-	return r;
+	if (r > 0)
+		leave_out(c, path, e->text);
+	return r < 0 ? -1 : 0;
 }
 
 static int add_link(struct copy *c, int dir, const char *name, const char *path, time_t mtime, struct err *e)
@@ -50,16 +62,13 @@ static int add_link(struct copy *c, int dir, const char *name, const char *path,
 	char target[PATH_MAX];
 	ssize_t n = readlinkat(dir, name, target, sizeof target - 1);
 
-	if (n < 0)
-		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot read the link %s", path);
+	if (n < 0) {
+		if (errno != ENOENT)
+			leave_out(c, path, strerror(errno));
+		return 0;
+	}
 	target[n] = '\0';
 	return tarball_add_link(c->t, path, target, mtime, e);
-}
-
-static void leave_out(struct copy *c, const char *path)
-{
-	c->out->left_out++;
-	snprintf(c->out->other_file, sizeof c->out->other_file, "%s", path);
 }
 
 /* ---- whatever an action put below its attempt ---- */
@@ -71,8 +80,11 @@ static int add_any(struct copy *c, int dir, const char *name, const char *path, 
 {
 	struct stat st;
 
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot look at %s", path);
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno != ENOENT)
+			leave_out(c, path, strerror(errno));
+		return 0;
+	}
 	if (S_ISREG(st.st_mode))
 		return add_file(c, dir, name, path, e);
 	if (S_ISLNK(st.st_mode))
@@ -85,34 +97,33 @@ static int add_any(struct copy *c, int dir, const char *name, const char *path, 
 static int add_tree(struct copy *c, int dir, const char *name, const char *path, unsigned depth, bool result,
 		    struct err *e)
 {
-	int fd, r;
-	struct dirent *entry;
+	const char *entry;
 	struct stat st;
 	DIR *handle;
+	int r;
 
 	/* What is deeper than an import takes is not begun: see member.h. */
 	if (depth > MEMBER_DEPTH_MAX - 8 || strlen(path) > MEMBER_PATH_MAX - MEMBER_NAME_MAX) {
-		leave_out(c, path);
+		leave_out(c, path, "it lies too deep, or its name is too long");
 		return 0;
 	}
-	fd = fs_open_dir(dir, name, e);
-	if (fd < 0)
-		return e->code == ENOENT ? 0 : -1;
-	handle = fdopendir(fd);
-	if (!handle || fstat(fd, &st) < 0) {
-		close(fd);
-		return err_sys(e, ENOMEM, "cannot read directory %s", path);
+	handle = fs_dir_open(dir, name, e);
+	if (!handle) {
+		if (e->code != ENOENT)
+			leave_out(c, path, e->text);
+		return 0;
 	}
-	r = tarball_add_dir(c->t, path, st.st_mtime, e);
-	while (r == 0 && (entry = readdir(handle))) {
-		AUTO_FREE char *below = xasprintf("%s/%s", path, entry->d_name);
+	r = fstat(dirfd(handle), &st) < 0 ? err_sys(e, errno, "cannot look at %s", path)
+					  : tarball_add_dir(c->t, path, st.st_mtime, e);
+	while (r == 0 && (entry = fs_dir_next(handle, e))) {
+		AUTO_FREE char *below = xasprintf("%s/%s", path, entry);
 
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-		    (!result && strcmp(entry->d_name, "result.json") == 0))
-			continue;
-		r = add_any(c, fd, entry->d_name, below, depth, e);
+		if (result || strcmp(entry, "result.json") != 0)
+			r = add_any(c, dirfd(handle), entry, below, depth, e);
 	}
 	closedir(handle);
+	if (r == 0 && e->code)
+		leave_out(c, path, e->text);
 	return r;
 }
 
@@ -157,32 +168,25 @@ typedef int (*each_entry)(struct copy *c, int dir, const char *name, const char 
 /* Call what for each entry of the directory rest; none if there is none. */
 static int for_each(struct copy *c, const char *rest, each_entry what, struct err *e)
 {
-	int fd = fs_open_dir(c->dir, rest, e), r = 0;
-	struct dirent *entry;
+	bool top = strcmp(rest, ".") == 0;
+	AUTO_FREE char *path = xasprintf("%s/%s", c->base, rest);
+	const char *entry;
 	struct stat st;
-	DIR *handle;
+	DIR *handle = fs_dir_open(c->dir, rest, e);
+	int r = 0;
 
-	if (fd < 0)
+	if (!handle)
 		return e->code == ENOENT ? 0 : -1;
-	handle = fdopendir(fd);
-	if (!handle || fstat(fd, &st) < 0) {
-		close(fd);
-		return err_sys(e, ENOMEM, "cannot read directory %s", rest);
-	}
-	if (strcmp(rest, ".") != 0) {
-		AUTO_FREE char *path = xasprintf("%s/%s", c->base, rest);
+	if (!top)
+		r = fstat(dirfd(handle), &st) < 0 ? err_sys(e, errno, "cannot look at %s", path)
+						  : tarball_add_dir(c->t, path, st.st_mtime, e);
+	while (r == 0 && (entry = fs_dir_next(handle, e))) {
+		AUTO_FREE char *below = top ? xstrdup(entry) : xasprintf("%s/%s", rest, entry);
 
-		r = tarball_add_dir(c->t, path, st.st_mtime, e);
-	}
-	while (r == 0 && (entry = readdir(handle))) {
-		AUTO_FREE char *below = strcmp(rest, ".") ? xasprintf("%s/%s", rest, entry->d_name)
-							  : xstrdup(entry->d_name);
-
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			r = what(c, fd, entry->d_name, below, e);
+		r = what(c, dirfd(handle), entry, below, e);
 	}
 	closedir(handle);
-	return r;
+	return r == 0 && e->code ? err_prefix(e, "%s", path) : r;
 }
 
 static int add_below_action(struct copy *c, int dir, const char *name, const char *rest, struct err *e)
@@ -193,14 +197,14 @@ static int add_below_action(struct copy *c, int dir, const char *name, const cha
 
 	if (member_parse_rest(rest, &m, &ignored) < 0) {
 		if (c->out->over && name[0] != '.')
-			leave_out(c, path);
+			leave_out(c, path, no_such);
 		return 0;
 	}
 	/* An attempt that began, or a question that was answered, after the last commit is not part of the copy. */
 	if (export_knows(c->l->exec, &m))
 		return add_attempt(c, dir, name, path, &m, e);
 	if (c->out->over)
-		leave_out(c, path); /* nothing can have begun since */
+		leave_out(c, path, "its journal does not know it"); /* nothing can have begun since */
 	return 0;
 }
 
@@ -213,7 +217,7 @@ static int add_action(struct copy *c, int dir, const char *name, const char *res
 	if (member_parse_rest(rest, &m, &ignored) == 0 && plan_find(c->l->plan, m.action) != NO_ACTION)
 		return for_each(c, rest, add_below_action, e);
 	if (c->out->over && name[0] != '.')
-		leave_out(c, rest);
+		leave_out(c, rest, no_such);
 	return 0;
 }
 
@@ -229,7 +233,7 @@ static int add_control(struct copy *c, int dir, const char *name, const char *re
 		if (m.number <= c->l->seq)
 			return add_file(c, dir, name, path, e);
 	} else if (c->out->over && name[0] != '.') {
-		leave_out(c, path);
+		leave_out(c, path, no_such);
 	}
 	return 0;
 }
@@ -242,7 +246,7 @@ static int add_torn(struct copy *c, int dir, const char *name, const char *rest,
 
 	if (member_parse_rest(rest, &m, &ignored) < 0) {
 		if (c->out->over && name[0] != '.')
-			leave_out(c, path);
+			leave_out(c, path, no_such);
 		return 0;
 	}
 	return m.kind == MEMBER_TORN ? add_file(c, dir, name, path, e) : 0;
@@ -272,7 +276,7 @@ static int add_top(struct copy *c, int dir, const char *name, const char *rest, 
 
 	if (member_parse_rest(rest, &m, &ignored) < 0) {
 		if (name[0] != '.')
-			leave_out(c, path);
+			leave_out(c, path, no_such);
 		return 0;
 	}
 	if (m.kind == MEMBER_PLAN || m.kind == MEMBER_SOURCE || m.kind == MEMBER_EMPTY)

@@ -23,8 +23,8 @@ struct exported {
 	bool begun;                /* something of it stands in the archive */
 	char name[256];            /* the plan's */
 	char status[32];
-	uint32_t left_out;         /* files that no execution has; other_file is one of them */
-	char other_file[256];
+	uint32_t left_out;         /* files that are not in it, or not whole; the first of them, and why */
+	char why_left_out[400];
 };
 
 /* Add execution id.  -1 and *e: it cannot be read or is damaged, or the archive cannot be written; where out->begun

@@ -2,7 +2,6 @@
  * import_check.c - does an unpacked execution add up?  As a daemon's own would, and with nothing that its journal does
  * not know.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -101,52 +100,38 @@ static int check_outputs(int dir, const struct exec *x, struct err *e)
 
 /* ---- what lies there ---- */
 
-static int check_below(int dir, const char *action, const struct exec *x, struct err *e)
+struct looking {
+	const struct exec *x;
+	const char *path; /* actions/ACTION */
+};
+
+static int check_one_below(void *looking, int dir, const char *name, struct err *e)
 {
-	AUTO_FREE char *path = xasprintf("actions/%s", action);
-	int fd = fs_open_dir(dir, path, e), r = 0;
-	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	const struct looking *l = looking;
+	AUTO_FREE char *rest = xasprintf("%s/%s", l->path, name);
+	struct member m = {0};
 
-	if (!handle) {
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
-	while (r == 0 && (entry = readdir(handle))) {
-		AUTO_FREE char *rest = xasprintf("%s/%s", path, entry->d_name);
-		struct member m = {0};
+	(void)dir;
+	if (member_parse_rest(rest, &m, e) == 0 && export_knows(l->x, &m))
+		return 0;
+	return err_set(e, EBADMSG, "its journal does not know %s", rest);
+}
 
-		if (entry->d_name[0] == '.')
-			continue;
-		if (member_parse_rest(rest, &m, e) < 0 || !export_knows(x, &m))
-			r = err_set(e, EBADMSG, "its journal does not know %s", rest);
-	}
-	closedir(handle);
-	return r;
+static int check_action(void *x, int dir, const char *name, struct err *e)
+{
+	AUTO_FREE char *path = xasprintf("actions/%s", name);
+	struct looking l = {x, path};
+
+	if (plan_find(l.x->plan, name) == NO_ACTION)
+		return err_set(e, EBADMSG, "its plan has no action \"%s\"", name);
+	return fs_each(dir, name, check_one_below, &l, e);
 }
 
 static int check_attempts(int dir, const struct exec *x, struct err *e)
 {
-	int fd = fs_open_dir(dir, "actions", e), r = 0;
-	DIR *handle = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	if (!handle) {
-		if (fd >= 0)
-			close(fd);
-		return e->code == ENOENT ? fs_mkdir(dir, "actions", 0755, e) : -1;
-	}
-	while (r == 0 && (entry = readdir(handle))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		if (plan_find(x->plan, entry->d_name) == NO_ACTION)
-			r = err_set(e, EBADMSG, "its plan has no action \"%s\"", entry->d_name);
-		else
-			r = check_below(dir, entry->d_name, x, e);
-	}
-	closedir(handle);
-	return r;
+	if (fs_mkdir(dir, "actions", 0755, e) < 0) /* an archive may leave out a directory that is empty */
+		return -1;
+	return fs_each(dir, "actions", check_action, (void *)x, e);
 }
 
 static int write_state(int dir, const struct loaded *l, struct err *e)

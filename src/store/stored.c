@@ -80,19 +80,20 @@ static void take_parent(int dir, struct stored *out)
 	json_decref(c);
 }
 
+/* What cannot be told counts as there: then it stays. */
 static bool is_linked(const struct spool *s, const char *id, void (*path_of)(const char *, char *))
 {
 	char path[SPOOL_PATH_MAX];
 
 	path_of(id, path);
-	return fs_exists(s->fd[SPOOL_ROOT], path);
+	return fs_there(s->fd[SPOOL_ROOT], path, NULL) != 0;
 }
 
 static bool is_quarantined(const struct spool *s, const char *id)
 {
 	AUTO_FREE char *reason = xasprintf("%s/%s.reason.json", spool_dir_name(SPOOL_QUARANTINE), id);
 
-	return is_linked(s, id, spool_quarantine_path) || fs_exists(s->fd[SPOOL_ROOT], reason);
+	return is_linked(s, id, spool_quarantine_path) || fs_there(s->fd[SPOOL_ROOT], reason, NULL) != 0;
 }
 
 void stored_read(const struct spool *s, const char *id, struct stored *out)
