@@ -220,13 +220,13 @@ demo: deps
 PREFIX ?= /usr/local
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
-		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/creel/schemas
+		$(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/creel/schemas
 	install -m 755 $(programs) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 schemas/*.json $(DESTDIR)$(PREFIX)/share/creel/schemas
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 644 contrib/completions/creel.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/creel
 	sed 's|/usr/local|$(PREFIX)|g' contrib/systemd/creeld.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/creeld.service
-	for s in 1 5 8; do install -m 644 man/*.$$s $(DESTDIR)$(PREFIX)/share/man/man$$s; done
+	for s in 1 5 7 8; do install -m 644 man/*.$$s $(DESTDIR)$(PREFIX)/share/man/man$$s; done
 
 .PHONY: clean
 clean:

@@ -243,3 +243,30 @@ run_it() {
 	run "$BIN/creel" action test --recorded "$T/none" it
 	[ "$status" -eq 2 ]
 }
+
+@test "creel-action(7): its definition, its API and its plan are right as they stand there (S0-DEF, S0-API)" {
+	local man=$BATS_TEST_DIRNAME/../../man/creel-action.7 n
+	for n in 1 2 3; do
+		awk -v n=$n '/^\.Ed/ { on = 0 } on { print } /^\.Bd/ { on = ++k == n }' "$man" >"$T/$n.yaml"
+	done
+	cp "$T/2.yaml" "$S/catalog/actions/a.yaml"
+	cp "$T/3.yaml" "$S/catalog/apis/t.yaml"
+	run "$BIN/creel" action ls
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "${#lines[@]}" -eq 2 ]
+	run "$BIN/creel" validate "$T/1.yaml"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	# every field of the schemas is in the manual
+	/usr/bin/python3 - "$man" "$BATS_TEST_DIRNAME/../.." <<-'E'
+	import os, sys
+	os.chdir(sys.argv[2])
+	sys.dont_write_bytecode = True
+	sys.path.insert(0, "tests/lint")
+	import fields
+	text = open("man/creel-action.7").read()
+	missing = [f for f in fields.fields() if f.split()[1].replace("[]", "").split(".")[-1] not in text]
+	assert not missing, missing
+	E
+}
