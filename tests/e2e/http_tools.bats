@@ -270,3 +270,19 @@ run_it() {
 	assert not missing, missing
 	E
 }
+
+@test "creel trace: a NUL in a body does not make the trace unreadable (S0-TRACE)" {
+	definition it
+	printf 'a\000b' >"$W/body"
+	run_it
+	[ "$(status_of a)" = failed ]
+	[ "$("$BIN/creel" trace --json last a | jq -r '.[0].response.body')" = "a�b" ]
+	[ "$(state '.actionStates.a.httpTrace | length')" = 1 ]
+	# as an escape it is text like any other, in the body and in what comes of it
+	printf '%s' '{"a": "x\u0000y", "b": 1}' >"$W/body"
+	definition two
+	drop q.json <<<'{"name": "q", "actions": [{"id": "a", "actionDefinitionId": "two"}]}'
+	drain --config "$CONFIG"
+	EX=$(id_of q)
+	[ "$(state '.actionStates.a.httpTrace | length')" = 1 ]
+}

@@ -32,12 +32,21 @@ static json_t *time_json(msec wall)
 	return json_string(text);
 }
 
+/* Readers refuse the character NUL in JSON (\u0000), and with it the whole trace: it becomes U+FFFD, as what is no UTF-8
+ * does. */
 static json_t *text_json(const char *p, size_t n)
 {
-	AUTO_BUF struct buf quoted = BUF_INIT;
+	AUTO_BUF struct buf quoted = BUF_INIT, text = BUF_INIT;
+	size_t i;
 
-	buf_json_string(&quoted, p, n); /* makes it UTF-8 */
-	return json_loadb(quoted.p, quoted.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	for (i = 0; i < n; i++) {
+		if (p[i])
+			buf_putc(&text, p[i]);
+		else
+			buf_puts(&text, "\xef\xbf\xbd");
+	}
+	buf_json_string(&quoted, buf_str(&text), text.len); /* makes it UTF-8 */
+	return json_loadb(quoted.p, quoted.len, JSON_DECODE_ANY, NULL);
 }
 
 /* Microseconds are all that libcurl knows. */
