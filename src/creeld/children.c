@@ -79,7 +79,7 @@ static void look_later(struct daemon *d, struct live *l, uint32_t action, uint32
 
 	if (!r) {
 		vec_push(&d->running, (struct running){.live = l, .action = action, .attempt = attempt,
-						       .supervisor = {.spec = -1, .words = -1}});
+						       .supervisor = {.spec = -1, .words = -1}, .before = d->recovering});
 		r = &d->running.v[d->running.n - 1];
 	} else if (r->pidfd >= 0) {
 		close(r->pidfd);

@@ -308,6 +308,31 @@ supervisor_of_a() {
 	daemon_stop
 }
 
+@test "EDGE-5: after a power cut an empty lock proves nothing, though the attempt could not be looked at at first" {
+	drop lost.yaml <<-E
+	name: lost
+	actions:
+	- {id: a, actionDefinitionId: shell.run, onLost: fail, inputs: {script: 'echo a >> $T/ran; $(gate a)'}}
+	E
+	daemon_start
+	wait_until test -s "$T/ran"
+	kill -STOP "$DAEMON"
+	pgrep -P "$DAEMON" creel-run | xargs -r kill -KILL
+	daemon_crash
+	end_leftovers
+	wait_until all_settled
+	sed -i 's/^boot=.*/boot=00000000-0000-4000-8000-000000000000/' "$S/creeld.lock"
+	: >"$(where)/actions/a/1/lock"
+	fail openat2 $EMFILE '*/actions/a/1'
+	daemon_start
+	wait_until failed
+	heal
+	wait_until is_state .status failed
+	[ "$(cat "$T/ran")" = a ]
+	[ "$(events '[.[] | select(.type == "action.lost")] | length')" -eq 1 ]
+	daemon_stop
+}
+
 @test "REC: verify does not call right, nor damaged, what it could not read" {
 	drop_waiting
 	drain
