@@ -78,6 +78,7 @@ struct live {
 	char plan_digest[SHA256_TAGGED]; /* of plan.json: what a request and its decision are about */
 	uint32_t events_seq; /* commits whose lines were appended to events/ */
 	uint32_t events_flushed; /* and are known to be on disk */
+	uint64_t told_in;        /* the job that appended the last of them */
 	bool ended_before;   /* loaded to be opened again */
 	bool dirty;          /* in daemon.dirty */
 	bool waiting_start;  /* in daemon.ready */
@@ -202,6 +203,8 @@ struct daemon {
 	msec gc_due; /* monotonic: when the next one starts; 0: never */
 
 	struct flush_job *job; /* in the flusher, or waiting to be tried again */
+	uint64_t jobs;         /* that were done */
+	uint64_t told_on_disk; /* what jobs before this one appended to events/ is on disk */
 	msec job_retry;        /* monotonic: when; 0: it is in the flusher */
 	char problem[400];     /* why nothing can be written; empty if it can */
 

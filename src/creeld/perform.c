@@ -67,20 +67,37 @@ static void let_go(struct daemon *d, struct live *l)
 	live_remove(d, l);
 }
 
+/* A flush of the whole file system takes the lines of all earlier jobs with it; the one at an end its own, too. */
+static void note_told(struct daemon *d, const struct flush_job *j)
+{
+	size_t k;
+
+	d->jobs++;
+	if (j->wide)
+		d->told_on_disk = d->jobs;
+	for (k = 0; k < j->states.n; k++)
+		if (j->states.v[k].final)
+			d->told_on_disk = d->jobs + 1;
+	for (k = 0; k < j->admissions.n; k++) {
+		j->admissions.v[k].live->events_seq = 1;
+		j->admissions.v[k].live->told_in = d->jobs;
+	}
+	for (k = 0; k < j->commits.n; k++) {
+		j->commits.v[k].live->events_seq = j->commits.v[k].seq;
+		j->commits.v[k].live->told_in = d->jobs;
+	}
+}
+
 void perform(struct daemon *d, struct flush_job *j)
 {
 	VEC(struct live *) over = {0};
 	size_t k;
 
+	note_told(d, j);
 	for (k = 0; k < j->admissions.n; k++)
 		perform_events(d, j->admissions.v[k].live, &j->admissions.v[k].events);
-	for (k = 0; k < j->commits.n; k++) {
-		struct live *l = j->commits.v[k].live;
-
-		l->events_seq = j->commits.v[k].seq;
-		/* One flush of the whole file system has put the lines of earlier turns on disk as well. */
-		perform_events(d, l, &j->commits.v[k].events);
-	}
+	for (k = 0; k < j->commits.n; k++)
+		perform_events(d, j->commits.v[k].live, &j->commits.v[k].events);
 	for (k = 0; k < j->states.n; k++)
 		if (j->states.v[k].final)
 			vec_push(&over, j->states.v[k].live);

@@ -39,10 +39,9 @@ struct retell {
 
 /* What the end of events/ holds. */
 struct seen {
-	struct map seq; /* of each execution, the greatest */
+	struct map seq;   /* of each execution, the greatest */
+	struct map place; /* and the last place in that commit: a crash may have cut off those that follow */
 	json_t *keys;
-	char last[UUID_TEXT]; /* the last line's execution */
-	uint32_t place;       /* and its place in its commit: a crash may have cut off those that follow */
 };
 
 static void retell_commit(void *ctx, const char *text, size_t n, uint32_t seq)
@@ -66,21 +65,24 @@ static void note_seen(struct seen *seen, char *text)
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char *id = strstr(line, "\"execution\":\""), *seq = strstr(line, "\"seq\":");
 		char *place = strstr(line, ",\"n\":");
-		uint32_t n, old;
+		uint32_t n, at, old;
 
 		if (!id || !seq || strlen(id) < 13 + 36)
 			continue;
 		id += 13;
 		id[36] = '\0';
 		n = (uint32_t)strtoul(seq + 6, NULL, 10);
-		strcpy(seen->last, id);
-		seen->place = place ? (uint32_t)strtoul(place + 5, NULL, 10) : 0;
+		at = place ? (uint32_t)strtoul(place + 5, NULL, 10) : 0;
 		old = map_get(&seen->seq, id);
 		if (old == MAP_NONE) {
 			json_object_set_new(seen->keys, id, json_null()); /* owns the key's text */
-			map_put(&seen->seq, json_object_iter_key(json_object_iter_at(seen->keys, id)), n);
-		} else if (n > old) {
+			id = (char *)json_object_iter_key(json_object_iter_at(seen->keys, id));
+		}
+		if (old == MAP_NONE || n > old) {
 			map_put(&seen->seq, id, n);
+			map_put(&seen->place, id, at);
+		} else if (n == old && at > map_get(&seen->place, id)) {
+			map_put(&seen->place, id, at);
 		}
 	}
 }
@@ -140,21 +142,42 @@ static void read_tail(struct daemon *d, struct seen *seen)
 	}
 }
 
+/* The commits of l up to which events/ needs no repetition; *told: so many lines of the last of them stand there, and
+ * it may have more. */
+static uint32_t known_told(const struct daemon *d, const struct live *l, const struct loaded *loaded,
+			   const struct seen *seen, uint32_t *told)
+{
+	uint32_t there = map_get(&seen->seq, l->exec->id), flushed = loaded->events_seq;
+
+	*told = UINT32_MAX;
+	if (flushed > l->seq)
+		flushed = l->seq;
+	/* A copy of events/ is older than that of state.json, and may lack what that says. */
+	if (d->restored)
+		flushed = 0;
+	/* A power cut may have taken some days' lines and not later ones; the page cache forgets the last first. */
+	else if (d->rebooted)
+		return flushed;
+	if (there == MAP_NONE || there <= flushed || there > l->seq)
+		return flushed;
+	*told = map_get(&seen->place, l->exec->id) + 1;
+	if (there == l->seq && *told >= loaded->last_events)
+		*told = UINT32_MAX;
+	return there;
+}
+
 /* -1: some are still missing, and *e says why.  Whoever went on without them would leave a gap that nobody finds. */
-static int retell(struct daemon *d, struct live *l, uint32_t flushed, const struct seen *seen, struct err *e)
+static int retell(struct daemon *d, struct live *l, const struct loaded *loaded, const struct seen *seen, struct err *e)
 {
 	AUTO_BUF struct buf lines = BUF_INIT;
 	struct retell r = {.lines = &lines, .l = l};
-	uint32_t there = map_get(&seen->seq, l->exec->id);
+	uint32_t there = known_told(d, l, loaded, seen, &r.told);
 	char when[CLOCK_TEXT];
 
-	if (there == MAP_NONE || there < flushed)
-		there = flushed;
-	l->events_seq = l->events_flushed = l->seq;
-	if (there > 0 && there <= l->seq && strcmp(seen->last, l->exec->id) == 0) {
+	l->events_seq = l->seq;
+	l->events_flushed = loaded->events_seq < l->seq ? loaded->events_seq : l->seq;
+	if (r.told != UINT32_MAX)
 		r.cut = there--;
-		r.told = seen->place + 1;
-	}
 	if (there >= l->seq)
 		return 0;
 	if (journal_each(&d->spool, l->exec->id, l->plan, there + 1, retell_commit, &r, e) < 0)
@@ -289,7 +312,7 @@ static void recover_one(struct daemon *d, const char *id, const struct seen *see
 	if (loaded.set_aside)
 		log_warn("the last commit of %s was damaged and nothing shows that it took effect: it was set aside", id);
 	l = adopt_loaded(d, &loaded);
-	if (retell(d, l, loaded.events_seq, seen, &e) < 0) {
+	if (retell(d, l, &loaded, seen, &e) < 0) {
 		live_remove(d, l);
 		load_later(d, id, &e);
 		return;
@@ -312,7 +335,7 @@ static void recover_one(struct daemon *d, const char *id, const struct seen *see
 
 void recover_again(struct daemon *d)
 {
-	struct seen nothing = {.seq = MAP_INIT}; /* lines may stand in events/ twice then, and none is missing */
+	struct seen nothing = {.seq = MAP_INIT, .place = MAP_INIT}; /* lines may stand in events/ twice then, and none is missing */
 	VEC(char *) ids = {0};
 	size_t k;
 
@@ -361,7 +384,7 @@ static int list_active(struct daemon *d, json_t *ids, struct err *e)
 
 static int recover_active(struct daemon *d, struct err *e)
 {
-	struct seen seen = {.seq = MAP_INIT, .keys = json_object()};
+	struct seen seen = {.seq = MAP_INIT, .place = MAP_INIT, .keys = json_object()};
 	json_t *ids = json_array(), *id;
 	int r = list_active(d, ids, e);
 	size_t k;
@@ -375,6 +398,7 @@ static int recover_active(struct daemon *d, struct err *e)
 		log_info("recovered %zu active executions", json_array_size(ids));
 	json_decref(ids);
 	map_free(&seen.seq);
+	map_free(&seen.place);
 	json_decref(seen.keys);
 	return r;
 }
@@ -383,7 +407,7 @@ static int recover_active(struct daemon *d, struct err *e)
  * put there. */
 void recover_joined(struct daemon *d)
 {
-	const struct seen nothing = {.seq = MAP_INIT};
+	const struct seen nothing = {.seq = MAP_INIT, .place = MAP_INIT};
 	json_t *ids = json_array(), *id;
 	struct err e = {0};
 	size_t k;

@@ -366,10 +366,13 @@ static void start_actions(struct daemon *d, msec now)
 static void add_state(struct daemon *d, struct live *l, struct flush_job *j, bool final)
 {
 	struct flush_state st = {.live = l, .final = final};
-	struct state_marks marks = {l->seq, l->events_flushed};
+	struct state_marks marks = {.seq = l->seq};
 	struct buf text = BUF_INIT;
 	msec start = clock_mono();
 
+	if (l->told_in < d->told_on_disk)
+		l->events_flushed = l->events_seq;
+	marks.events_seq = l->events_flushed;
 	strcpy(st.id, l->exec->id);
 	state_encode(&text, &d->spool, l->exec, &marks);
 	st.n = text.len;

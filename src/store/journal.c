@@ -104,6 +104,7 @@ static int take_commit(struct loaded *l, uint32_t seq, const struct buf *bytes, 
 	*whole = t.whole;
 	if (r < 0)
 		return err_prefix(e, "journal/%08u.json %s", seq, t.whole ? "does not add up" : "is damaged");
+	l->last_events = (uint32_t)c.events.n;
 	events_free(&c.events);
 	l->seq = seq;
 	sha256_tagged(bytes->p, bytes->len, l->prev);

@@ -16,6 +16,7 @@ struct loaded {
 	struct plan *plan; /* owned */
 	struct exec *exec; /* owned */
 	uint32_t seq;      /* of the last commit */
+	uint32_t last_events; /* how many it has */
 	char prev[SHA256_TAGGED]; /* digest of the last commit: `prev` of the next */
 	char plan_digest[SHA256_TAGGED]; /* of plan.json */
 	uint32_t state_seq;  /* that state.json reflects; 0 where there is none */

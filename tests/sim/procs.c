@@ -324,10 +324,11 @@ static void put_result(struct proc *p)
 {
 	struct attempt_truth *t = truth_of(p);
 	enum ending ending = draw_ending();
-	char at[CLOCK_TEXT], text[1200], end[200];
+	char at[CLOCK_TEXT], text[1200], end[200], sized[40] = "";
 	static const char out_lines[] = "n=3\nflag=true\nword=yes\n", out_json[] = "{\"n\": 1, \"list\": [1, 2, 3], \"flag\": false}";
 	struct node *file;
 	bool output = false, own_error = false;
+	size_t size = 0;
 
 	clock_format(W->wall / MS, at);
 	t->ended = true;
@@ -344,18 +345,23 @@ static void put_result(struct proc *p)
 		own_error = ending == ENDS_BADLY && one_in(3);
 		snprintf(end, sizeof end, "\"outcome\":\"exited\",\"exitCode\":%d", status);
 	}
-	if (output)
-		tree_put(p->at, "output", one_in(2) ? out_lines : out_json, strlen(out_lines), 0644);
+	if (output) {
+		const char *words = one_in(2) ? out_lines : out_json;
+
+		size = strlen(words);
+		tree_put(p->at, "output", words, size, 0644);
+	}
 	if (own_error) {
 		static const char error[] = "{\"category\":\"network_timeout\",\"message\":\"nobody answers\",\"retryable\":true}";
 
 		tree_put(p->at, "error", error, strlen(error), 0644);
 	}
+	if (output)
+		snprintf(sized, sizeof sized, ",\"output\":{\"size\":%zu}", size);
 	snprintf(text, sizeof text,
 		 "{\"execution\":\"%s\",\"action\":\"%s\",\"attempt\":%u,\"token\":\"%s\",%s,\"startedAt\":\"%s\",\"finishedAt\":\"%s\","
 		 "\"durationMs\":5%s%s,\"killed\":0}\n",
-		 t->id, t->action, t->number, t->token, end, at, at, output ? ",\"output\":{\"size\":20}" : "",
-		 own_error ? ",\"error\":true" : "");
+		 t->id, t->action, t->number, t->token, end, at, at, sized, own_error ? ",\"error\":true" : "");
 	if (tree_create(p->at, ".result.json.tmp", FILE_NODE, 0644, &file) == 0)
 		tree_write(file, 0, text, strlen(text));
 }
