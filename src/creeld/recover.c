@@ -326,7 +326,9 @@ static void recover_one(struct daemon *d, const char *id, const struct seen *see
 	recover_attempts(d, l);
 	mend_requests(d, l);
 	core_clock_back(l->exec, clock_wall(), -1);
-	if (loaded.state_seq != l->seq) { /* it may wait for long: those who read its state must not wait as well */
+	/* It may wait for long: those who read its state must not wait as well.  A power cut may have left only the
+	 * beginning of it, which says the right number. */
+	if (loaded.state_seq != l->seq || d->rebooted || d->restored) {
 		l->state_old = true;
 		vec_push(&d->stale, l->slot);
 	}

@@ -147,7 +147,7 @@ static void idle(void)
 		W->stops_at = W->mono;
 	}
 	if (W->calm && W->mono - W->calm_since > (int64_t)6 * 3600 * SECOND)
-		broke("nothing disturbs the daemon, and it does not come to an end in six hours");
+		broke("nothing disturbs the daemon, and it does not come to an end in six hours: %s is left", what_is_left());
 }
 
 int __wrap_epoll_wait(int epoll, struct epoll_event *got, int most, int timeout)

@@ -26,6 +26,25 @@ static bool is_empty(const char *dir)
 	return true;
 }
 
+/* The first thing that is not done. */
+const char *what_is_left(void)
+{
+	static const char *const dirs[] = {"inbox", "active", "confirm", "control", "results"};
+	static char text[300];
+	size_t d, k;
+
+	for (d = 0; d < sizeof dirs / sizeof *dirs; d++) {
+		const struct node *n = tree_at(SPOOL "/%s", dirs[d]);
+
+		for (k = 0; k < n->names.n; k++)
+			if (n->names.v[k].name[0] != '.' && strcmp(n->names.v[k].name, "by") != 0) {
+				snprintf(text, sizeof text, "%s/%.200s", dirs[d], n->names.v[k].name);
+				return text;
+			}
+	}
+	return procs_any() ? "a process" : "nothing";
+}
+
 bool all_is_done(void)
 {
 	return W->mono - W->calm_since > 30 * SECOND && is_empty("inbox") && is_empty("active") && is_empty("confirm") &&

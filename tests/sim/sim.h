@@ -334,5 +334,6 @@ void check_image(void);     /* after a crash, before anybody looks */
 void check_idle(void);      /* the daemon waits and was not disturbed */
 void check_final(void);     /* all is done */
 bool all_is_done(void);
+const char *what_is_left(void);
 
 #endif
