@@ -16,6 +16,8 @@
 #include "creel/options.h"
 #include "creel/show_text.h"
 #include "store/journal.h"
+#include "store/outputs.h"
+#include "store/repair.h"
 #include "store/state_file.h"
 #include "store/verify.h"
 #include "store/write.h"
@@ -25,26 +27,24 @@ struct shown {
 	json_t *list; /* with --json; else NULL */
 	bool quiet;   /* damage only */
 	bool repair;
-	size_t repaired;
+	size_t repaired; /* damage */
+	msec now;
+	struct verify_how how;
 };
 
-/* The only repair that verify makes itself is a link that is missing: it adds, and removes nothing. */
-static bool relink(struct shown *s, const struct verify_finding *f)
+/* What verify mends itself is a link that is missing, or a move: it removes nothing. */
+static bool mend(struct shown *s, const struct verify_finding *f, char **to)
 {
-	AUTO_FREE char *target = NULL;
-	char path[SPOOL_PATH_MAX];
-	const char *id = strrchr(f->path, '/');
+	struct err e;
 
-	if (!s->repair || !f->damage || !text_starts_with(f->path, "active/") || !id || !uuid_is_v7(id + 1) ||
-	    !f->todo || !strstr(f->todo, "--repair"))
+	*to = NULL;
+	if (!s->repair || f->repair == REPAIR_NONE || (s->how.daemon_runs && !repair_beside_daemon(f->repair)))
 		return false;
-	spool_execution_path(id + 1, path);
-	target = xasprintf("../%s", path);
-	if (symlinkat(target, s->c->spool.fd[SPOOL_ROOT], f->path) < 0) {
-		complain("cannot link %s: %s", f->path, strerror(errno));
+	if (repair(&s->c->spool, f, s->now, to, &e) < 0) {
+		complain("%s", e.text);
 		return false;
 	}
-	s->repaired++;
+	s->repaired += f->damage;
 	return true;
 }
 
@@ -52,21 +52,26 @@ static void show(void *ctx, const struct verify_finding *f)
 {
 	struct shown *s = ctx;
 	AUTO_BUF struct buf b = BUF_INIT;
-	bool mended = relink(s, f);
+	AUTO_FREE char *to = NULL;
+	bool mended = mend(s, f, &to);
 
 	if (s->list) {
-		json_array_append_new(s->list, json_pack("{s:s, s:s, s:s, s:s*, s:b}", "severity",
-							 f->damage ? "damage" : "warning", "path", f->path, "message",
-							 f->what, "suggestion", f->todo, "repaired", mended));
+		json_array_append_new(s->list, json_pack("{s:s, s:s*, s:s, s:s, s:s*, s:b, s:s*}", "severity",
+							 f->damage ? "damage" : "warning", "execution", f->id, "path", f->path,
+							 "message", f->what, "suggestion", f->todo, "repaired", mended, "movedTo",
+							 to));
 		return;
 	}
-	if (s->quiet && !f->damage)
+	if (s->quiet && !f->damage && !mended)
 		return;
 	buf_puts(&b, mended ? "repaired: " : f->damage ? "damage: " : "warning: ");
 	put_safe(&b, f->path);
 	buf_puts(&b, ": ");
 	put_safe(&b, f->what);
-	if (f->todo && !mended) {
+	if (to) {
+		buf_puts(&b, "; moved to ");
+		put_safe(&b, to);
+	} else if (f->todo && !mended) {
 		buf_puts(&b, "; ");
 		put_safe(&b, f->todo);
 	}
@@ -94,7 +99,7 @@ static int verify_named(struct cli *c, int argc, char **argv, struct shown *s, s
 		status = id_resolve(c, argv[k], id);
 		if (status != EXIT_DONE)
 			return status;
-		if (verify(&c->spool, id, show, s, &counts, &e) < 0) {
+		if (verify(&c->spool, id, &s->how, show, s, &counts, &e) < 0) {
 			complain("%s", e.text);
 			return EXIT_UNABLE;
 		}
@@ -105,10 +110,11 @@ static int verify_named(struct cli *c, int argc, char **argv, struct shown *s, s
 
 static int run_verify(struct cli *c, int argc, char **argv)
 {
-	struct shown s = {.c = c};
+	struct shown s = {.c = c, .now = clock_wall()};
 	bool json = false;
 	const struct opt opts[] = {{"json", 0, OPT_FLAG, &json},
 				   {"quiet", 'q', OPT_FLAG, &s.quiet},
+				   {"outputs", 0, OPT_FLAG, &s.how.outputs},
 				   {"repair", 0, OPT_FLAG, &s.repair}};
 	struct verify_counts total = {0};
 	struct daemon_info daemon;
@@ -120,16 +126,13 @@ static int run_verify(struct cli *c, int argc, char **argv)
 	if (cli_spool(c) < 0)
 		return EXIT_UNABLE;
 	daemon_look(c, &daemon);
-	if (s.repair && daemon.runs) {
-		complain("a daemon (pid %s) serves this spool: stop it before a repair", daemon.pid);
-		return EXIT_UNABLE;
-	}
+	s.how.daemon_runs = daemon.runs;
 	if (json)
 		s.list = json_array();
 	status = EXIT_DONE;
 	if (argc > 0) {
 		status = verify_named(c, argc, argv, &s, &total);
-	} else if (verify(&c->spool, NULL, show, &s, &total, &e) < 0) {
+	} else if (verify(&c->spool, NULL, &s.how, show, &s, &total, &e) < 0) {
 		complain("%s", e.text);
 		status = EXIT_UNABLE;
 	}
@@ -146,21 +149,52 @@ static int run_verify(struct cli *c, int argc, char **argv)
 }
 
 const struct verb verb_verify = {
-    "verify", "[--repair] [--quiet] [--json] [ID…]",
+    "verify", "[--repair] [--outputs] [--quiet] [--json] [ID…]",
     "check that journals, states and links add up\n"
     "\n"
-    "Reads every execution, or those that are named: the chain of digests from plan.json through\n"
-    "each commit, what the events come to, state.json, and the links and leftovers around them.\n"
-    "Works with and without a daemon.  Damage ends with status 1; leftovers that the next start\n"
-    "of the daemon clears are warnings.  --repair links executions that should be active; it\n"
-    "removes nothing, and needs the daemon to be stopped.",
+    "Reads every execution, or those that are named: the chain of digests from plan.json\n"
+    "through each commit, what the events come to, state.json, the attempts, and the links\n"
+    "and leftovers around them. Works with and without a daemon. Damage ends with status 1;\n"
+    "leftovers that the next start of the daemon clears are warnings.\n"
+    "\n"
+    "  --outputs    read every output, too, and compare its digest with the journal's\n"
+    "  --repair     link executions that should be active; take those out of quarantine\n"
+    "               that add up again; without a daemon also move attempts that no journal\n"
+    "               knows, and links to nothing, to quarantine/aside/TIME/. Removes nothing,\n"
+    "               and writes no record\n"
+    "  --json       a list of {severity, execution, path, message, suggestion, repaired,\n"
+    "               movedTo}\n"
+    "  -q, --quiet  damage and repairs only\n"
+    "\n"
+    "exit status: 0 no damage is left; 1 there is some; 2 something could not be read\n",
     run_verify};
 
 /* ---- rebuild ---- */
 
+struct rebuilding {
+	size_t files, failed;
+};
+
+static void say_file(void *ctx, const char *path, const struct err *e)
+{
+	struct rebuilding *r = ctx;
+	AUTO_BUF struct buf b = BUF_INIT;
+
+	r->files++;
+	r->failed += e != NULL;
+	if (e) {
+		complain("%s", e->text);
+		return;
+	}
+	put_safe(&b, path);
+	buf_puts(&b, " made anew\n");
+	put_out(&b, stdout);
+}
+
 static int rebuild(struct cli *c, const char *id)
 {
 	AUTO_BUF struct buf text = BUF_INIT;
+	struct rebuilding files = {0};
 	struct state_marks marks;
 	struct loaded l;
 	struct err e;
@@ -170,16 +204,18 @@ static int rebuild(struct cli *c, const char *id)
 		complain("execution %s cannot be read: %s", id, e.text);
 		return EXIT_NO;
 	}
-	marks = (struct state_marks){l.seq, l.events_seq};
+	r = outputs_mend(&c->spool, l.exec, say_file, &files, &e);
+	marks = (struct state_marks){l.seq, l.events_seq < l.seq ? l.events_seq : l.seq};
 	state_encode(&text, &c->spool, l.exec, &marks);
 	loaded_free(&l);
-	r = state_publish(&c->spool, id, text.p, text.len, true, &e);
+	if (r == 0)
+		r = state_publish(&c->spool, id, text.p, text.len, true, &e);
 	if (r < 0) {
 		complain("%s", e.text);
 		return EXIT_UNABLE;
 	}
 	printf("%s: state.json made anew from %u commits\n", id, marks.seq);
-	return EXIT_DONE;
+	return files.failed ? EXIT_UNABLE : EXIT_DONE;
 }
 
 static int run_rebuild(struct cli *c, int argc, char **argv)
@@ -212,7 +248,9 @@ static int run_rebuild(struct cli *c, int argc, char **argv)
 
 const struct verb verb_rebuild = {
     "rebuild", "ID…",
-    "write state.json anew from the journal\n"
+    "write state.json and lost outputs anew from the journal\n"
     "\n"
-    "The journal is the truth; state.json is its fold and can always be made again.",
+    "The journal is the truth; state.json is its fold and can always be made again. Files\n"
+    "with outputs (output.json) that are missing or not whole are written again where their\n"
+    "content stands in the journal, which it does up to a size.\n",
     run_rebuild};

@@ -123,6 +123,21 @@ void live_remove(struct daemon *d, struct live *l)
 	free(l);
 }
 
+/* What a person can do about it, with the commands. */
+static void put_advice(struct buf *b, const char *id, const char *path)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+
+	buf_printf(&text, "Nothing of it was changed, and what its attempts were doing was not stopped. To go on with it: put what "
+			  "is damaged back from a backup (rsync -a BACKUP/%s/journal BACKUP/%s/plan.json %s/), and when \"creel verify "
+			  "%s\" says that it adds up, \"creel verify --repair %s\" takes it out of quarantine and the daemon goes on with "
+			  "it. To run it anew: see in %s/actions what was done already, then \"creel submit\" its source.* again. To give "
+			  "it up: leave it here, or remove quarantine/%s, its reason and the directory.",
+		   path, path, path, id, id, path, id);
+	buf_puts(b, ",\"suggestion\":");
+	buf_json_string(b, text.p, text.len);
+}
+
 /* Set one execution apart: a link, a reason that a person can act on, and an event.  Nothing of it is changed. */
 void live_quarantine(struct daemon *d, const char *id, const char *reason)
 {
@@ -138,8 +153,8 @@ void live_quarantine(struct daemon *d, const char *id, const char *reason)
 	buf_printf(&text, "{\"execution\":\"%s\",\"path\":\"%s\",\"at\":\"%s\",\"category\":\"state_inconsistent\",\"reason\":",
 		   id, path, when);
 	buf_json_string(&text, reason, strlen(reason));
-	buf_puts(&text, ",\"suggestion\":\"look at it with creel verify; restore the directory from a copy, or run the "
-			"plan again; creel does not touch it any more\"}\n");
+	put_advice(&text, id, path);
+	buf_puts(&text, "}\n");
 	if (fs_publish(d->spool.fd[SPOOL_ROOT], name, text.p, text.len, FS_SYNC, &e) < 0)
 		log_error("cannot write %s: %s", name, e.text);
 	name[strlen("quarantine/") + 36] = '\0';

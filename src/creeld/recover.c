@@ -503,6 +503,12 @@ struct live *recover_finished(struct daemon *d, const char *id, struct err *e)
 		close(held);
 		return NULL;
 	}
+	if (loaded.torn) { /* the next commit would take its place */
+		err_set(e, EBADMSG, "the last commit of %s is damaged: see creel verify", id);
+		close(held);
+		loaded_free(&loaded);
+		return NULL;
+	}
 	/* Active before its first new commit: a crash in between finds an execution that has ended and lets it go. */
 	spool_execution_path(id, path);
 	spool_active_path(id, link);

@@ -51,14 +51,14 @@ static bool may_tell(const char *name, const struct stat *file, time_t written)
 	return strncmp(name, from, 10) >= 0 || file->st_mtime >= written - DAY_S;
 }
 
-static int file_tells(const struct spool *s, const char *name, const char *needle, time_t written, struct err *e)
+static int file_tells(int events, const char *name, const char *needle, time_t written, struct err *e)
 {
 	struct stat st;
 	int fd, r;
 
 	if (!text_ends_with(name, ".jsonl"))
 		return 0;
-	fd = openat(s->fd[SPOOL_EVENTS], name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	fd = openat(events, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0)
@@ -84,11 +84,11 @@ static int events_tell(const struct spool *s, int dir, const char *id, uint32_t 
 	snprintf(commit, sizeof commit, "journal/%08u.json", seq);
 	if (fstatat(dir, commit, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, errno, "cannot look at %s", commit);
-	events = fs_dir_open(s->fd[SPOOL_EVENTS], ".", e);
+	events = fs_dir_open(s->fd[SPOOL_ROOT], spool_dir_name(SPOOL_EVENTS), e);
 	if (!events)
 		return -1;
 	while (r == 0 && (name = fs_dir_next(events, e)))
-		r = file_tells(s, name, needle, st.st_mtime, e);
+		r = file_tells(dirfd(events), name, needle, st.st_mtime, e);
 	closedir(events);
 	return r == 0 && e->code ? -1 : r;
 }

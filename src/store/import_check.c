@@ -3,11 +3,9 @@
  * not know.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -19,9 +17,10 @@
 #include "store/export.h"
 #include "store/import_impl.h"
 #include "store/journal.h"
+#include "store/outputs.h"
 #include "store/state_file.h"
 
-enum { PLAN_MAX = 256 * 1024 * 1024, CHUNK = 128 * 1024 };
+enum { PLAN_MAX = 256 * 1024 * 1024 };
 
 /* ---- the plan ---- */
 
@@ -47,55 +46,6 @@ static int check_plan(int dir, struct err *e)
 	plan_free(plan);
 	json_decref(root);
 	return found.n > 0 ? (diags_free(&found), -1) : 0;
-}
-
-/* ---- the outputs ---- */
-
-static int digest_file(int dir, const char *path, char sum[SHA256_HEX], long long *size, struct err *e)
-{
-	AUTO_FREE char *chunk = xmalloc(CHUNK);
-	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct sha_stream *d;
-	ssize_t n;
-
-	if (fd < 0)
-		return err_sys(e, errno, "cannot open %s", path);
-	d = sha_begin();
-	for (*size = 0; (n = read(fd, chunk, CHUNK)) > 0; *size += n)
-		sha_add(d, chunk, (size_t)n);
-	sha_end(d, sum);
-	close(fd);
-	return n < 0 ? err_sys(e, errno, "cannot read %s", path) : 0;
-}
-
-static int check_output(int dir, const json_t *location, struct err *e)
-{
-	const char *path = json_string_value(json_object_get(location, "path"));
-	const char *checksum = json_string_value(json_object_get(location, "checksum"));
-	char sum[SHA256_HEX];
-	struct member m = {0};
-	long long size = 0;
-
-	if (!location)
-		return 0;
-	if (!path || !checksum || member_parse_rest(path, &m, e) < 0 ||
-	    (m.kind != MEMBER_ATTEMPT && m.kind != MEMBER_EMPTY) || member_is_dir(&m))
-		return err_set(e, EBADMSG, "its journal names an output that cannot be");
-	if (digest_file(dir, path, sum, &size, e) < 0)
-		return -1;
-	if (size != json_integer_value(json_object_get(location, "size")) || strcmp(sum, checksum) != 0)
-		return err_set(e, EBADMSG, "%s is not the output that its journal speaks of", path);
-	return 0;
-}
-
-static int check_outputs(int dir, const struct exec *x, struct err *e)
-{
-	uint32_t i;
-
-	for (i = 0; i < x->plan->n; i++)
-		if (x->a[i].phase == PH_COMPLETED && check_output(dir, json_object_get(x->a[i].record, "outputLocation"), e) < 0)
-			return err_prefix(e, "action \"%s\"", x->plan->actions[i].id);
-	return 0;
 }
 
 /* ---- what lies there ---- */
@@ -146,7 +96,9 @@ static int write_state(int dir, const struct loaded *l, struct err *e)
 
 static int check_loaded(int dir, const struct loaded *l, struct err *e)
 {
-	if (check_attempts(dir, l->exec, e) < 0 || check_outputs(dir, l->exec, e) < 0)
+	if (l->torn)
+		return err_set(e, EBADMSG, "its last commit is damaged");
+	if (check_attempts(dir, l->exec, e) < 0 || outputs_check(dir, l->exec, e) < 0)
 		return -1;
 	return write_state(dir, l, e);
 }

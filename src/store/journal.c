@@ -160,9 +160,10 @@ static int give_up_last(const struct spool *s, int dir, bool read_only, struct l
 	*e = why;
 	if (r > 0)
 		return err_prefix(e, "the last commit took effect (%s) and cannot be read", sign);
-	if (read_only || set_aside(dir, l->seq + 1, e) < 0)
+	if (!read_only && set_aside(dir, l->seq + 1, e) < 0)
 		return -1;
-	l->set_aside = true;
+	l->torn = read_only;
+	l->set_aside = !read_only;
 	return 0;
 }
 

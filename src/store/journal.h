@@ -22,10 +22,11 @@ struct loaded {
 	uint32_t state_seq;  /* that state.json reflects; 0 where there is none */
 	uint32_t events_seq; /* what state.json says is known to stand in events/ */
 	bool set_aside;    /* the last commit was damaged and is N.json.torn now */
+	bool torn;         /* read_only: it is damaged, nothing shows that it took effect, and it was not set aside */
 };
 
-/* Load execution id.  -1 and *e: it is damaged or cannot be read.  read_only: nothing is set aside; damage that
- * could be is reported instead. */
+/* Load execution id.  -1 and *e: it is damaged or cannot be read.  read_only: nothing is set aside; what could be is
+ * passed over, and out->torn says so. */
 int journal_load(const struct spool *s, const char *id, bool read_only, struct loaded *out, struct err *e);
 /* The same where its directory is open already, and may lie elsewhere. */
 int journal_load_from(const struct spool *s, int dir, const char *id, bool read_only, struct loaded *out,

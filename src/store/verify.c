@@ -1,4 +1,4 @@
-#include "store/verify.h"
+#include "store/verify_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,29 +12,22 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "store/journal.h"
 
-struct verifier {
-	const struct spool *s;
-	verify_visit visit;
-	void *ctx;
-	struct verify_counts *counts;
-	struct err unable; /* the first thing that could not be looked at */
-};
-
-static void report(struct verifier *v, bool damage, const char *path, const char *what, const char *todo)
+void verify_report(struct verifier *v, const struct verify_finding *f)
 {
-	struct verify_finding f = {damage, path, what, todo};
-
-	if (damage)
+	if (f->damage)
 		v->counts->damaged++;
 	else
 		v->counts->leftovers++;
-	v->visit(v->ctx, &f);
+	v->visit(v->ctx, f);
 }
 
-/* What cannot be read is neither right nor damaged: the rest is looked at, and then that is said. */
-static void note_unable(struct verifier *v, const char *where, const struct err *e)
+static void report(struct verifier *v, bool damage, const char *path, const char *what, const char *todo)
+{
+	verify_report(v, &(struct verify_finding){damage, path, what, todo, REPAIR_NONE, NULL});
+}
+
+void verify_unable(struct verifier *v, const char *where, const struct err *e)
 {
 	if (v->unable.code)
 		return;
@@ -42,20 +35,17 @@ static void note_unable(struct verifier *v, const char *where, const struct err 
 	err_prefix(&v->unable, "%s", where);
 }
 
-/* true if it is there, or cannot be told. */
-static bool is_there(struct verifier *v, const char *path)
+bool verify_is_there(struct verifier *v, const char *path)
 {
 	struct err e;
 	int there = fs_there(v->s->fd[SPOOL_ROOT], path, &e);
 
 	if (there < 0)
-		note_unable(v, path, &e);
+		verify_unable(v, path, &e);
 	return there != 0;
 }
 
-typedef void (*visit_entry)(struct verifier *v, const char *dir, const char *name);
-
-static void each_below(struct verifier *v, const char *dir, visit_entry visit)
+void verify_each(struct verifier *v, const char *dir, verify_entry visit)
 {
 	struct err e;
 	DIR *handle = fs_dir_open(v->s->fd[SPOOL_ROOT], dir, &e);
@@ -67,106 +57,7 @@ static void each_below(struct verifier *v, const char *dir, visit_entry visit)
 	if (handle)
 		closedir(handle);
 	if (e.code)
-		note_unable(v, dir, &e);
-}
-
-/* ---- one execution ---- */
-
-/* The seq that state.json claims; 0 if there is none yet, or it cannot be read; -1 if it is no whole JSON. */
-static long long state_seq(struct verifier *v, const char *dir, char *status, size_t size)
-{
-	AUTO_FREE char *path = xasprintf("%s/state.json", dir);
-	AUTO_BUF struct buf text = BUF_INIT;
-	struct err e;
-	json_t *root;
-	long long seq;
-
-	if (fs_read(v->s->fd[SPOOL_ROOT], path, 512u << 20, &text, &e) < 0) {
-		if (e.code != ENOENT)
-			note_unable(v, path, &e);
-		return 0;
-	}
-	root = json_loadb(text.p, text.len, 0, NULL);
-	seq = json_is_integer(json_object_get(root, "seq")) ? json_integer_value(json_object_get(root, "seq")) : -1;
-	snprintf(status, size, "%s", json_string_value(json_object_get(root, "status"))
-					 ? json_string_value(json_object_get(root, "status")) : "");
-	json_decref(root);
-	return seq;
-}
-
-static void check_state(struct verifier *v, const struct loaded *l, const char *dir)
-{
-	AUTO_FREE char *path = xasprintf("%s/state.json", dir);
-	char status[40] = "";
-	long long seq = state_seq(v, dir, status, sizeof status);
-
-	if (seq < 0)
-		report(v, true, path, "it is not whole", "creel rebuild makes it anew from the journal");
-	else if (seq > (long long)l->seq)
-		report(v, true, path, "it reflects a commit that the journal does not have",
-		       "the journal was cut: restore it from a copy");
-	else if (seq == (long long)l->seq && strcmp(status, exec_status(l->exec)) != 0)
-		report(v, true, path, "its status is not what the journal comes to", "creel rebuild makes it anew");
-}
-
-static void check_active(struct verifier *v, const struct loaded *l)
-{
-	char link[SPOOL_PATH_MAX];
-	bool over = l->exec->outcome != OUTCOME_NONE, active;
-
-	spool_active_path(l->exec->id, link);
-	active = is_there(v, link);
-	if (active && over)
-		report(v, false, link, "the execution has ended and is still linked as active",
-		       "the daemon removes the link at its next start");
-	if (!active && !over)
-		report(v, true, link, "the execution has not ended and is not linked as active: no daemon would go on with it",
-		       "creel verify --repair links it");
-}
-
-/* Result files must carry the token of an attempt that the journal knows; attempts it does not know are suspicious. */
-static void check_attempts(struct verifier *v, const struct loaded *l, const char *dir)
-{
-	uint32_t i;
-
-	for (i = 0; i < l->plan->n; i++) {
-		char file[SPOOL_PATH_MAX];
-		AUTO_FREE char *path = NULL;
-
-		spool_attempt_file(l->plan->actions[i].id, l->exec->a[i].attempt + 1, NULL, file);
-		path = xasprintf("%s/%s", dir, file);
-		if (is_there(v, path))
-			report(v, true, path, "it is an attempt that the journal does not know",
-			       "the journal was cut, or somebody made this directory");
-	}
-}
-
-static void verify_execution(struct verifier *v, const char *id)
-{
-	char dir[SPOOL_PATH_MAX];
-	struct loaded l;
-	struct err e = {0};
-
-	spool_execution_path(id, dir);
-	v->counts->executions++;
-	if (journal_load(v->s, id, true, &l, &e) < 0) {
-		AUTO_FREE char *apart = xasprintf("quarantine/%s.reason.json", id);
-		bool known = fs_exists(v->s->fd[SPOOL_ROOT], apart);
-
-		if (err_is_passing(e.code) || e.code == EACCES || e.code == EPERM) {
-			note_unable(v, dir, &e);
-			return;
-		}
-		report(v, true, dir, e.text, known ? "it is in quarantine already" : "restore it from a copy");
-		return;
-	}
-	v->counts->commits += l.seq;
-	if (exec_check(l.exec, &e) < 0)
-		report(v, true, dir, e.text, "this is a bug of creel: keep the directory and report it");
-	check_state(v, &l, dir);
-	check_active(v, &l);
-	check_attempts(v, &l, dir);
-	loaded_free(&l);
+		verify_unable(v, dir, &e);
 }
 
 /* ---- what lies around them ---- */
@@ -194,7 +85,7 @@ static void verify_day(struct verifier *v, const char *dir, const char *name)
 	if (fstatat(v->s->fd[SPOOL_ROOT], path, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode))
 		report(v, false, path, "it is no day's directory", "move it elsewhere");
 	else
-		each_below(v, path, verify_one_of_day);
+		verify_each(v, path, verify_one_of_day);
 }
 
 static void verify_link(struct verifier *v, const char *dir, const char *name)
@@ -208,23 +99,69 @@ static void verify_link(struct verifier *v, const char *dir, const char *name)
 		struct err e;
 
 		if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) {
-			report(v, true, path, "it leads to an execution that is not there",
-			       "a claim in tmp/ may still make it; else it was removed or never placed");
+			verify_report(v, &(struct verify_finding){true, path, "it leads to an execution that is not there",
+								  "a claim in tmp/ may still make it; else it was never placed: the "
+								  "daemon removes the link at its next start",
+								  REPAIR_ASIDE, name});
 			return;
 		}
 		err_sys(&e, errno, "cannot look at it");
-		note_unable(v, path, &e);
+		verify_unable(v, path, &e);
 	}
 }
 
-static void verify_left(struct verifier *v, const char *dir, const char *name)
+static bool is_of(const char *name, const char *suffix)
+{
+	AUTO_FREE char *id = NULL;
+
+	if (!text_ends_with(name, suffix))
+		return false;
+	id = xstrndup(name, strlen(name) - strlen(suffix));
+	return uuid_is_v7(id);
+}
+
+static void verify_temporary(struct verifier *v, const char *dir, const char *name)
 {
 	AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
 
-	if (strcmp(dir, "tmp") == 0)
-		report(v, false, path, "it was being written", "the daemon finishes or clears it at its next start");
+	if (is_of(name, ".gone"))
+		report(v, false, path, "it is what is left of an execution that creel gc removes",
+		       "creel gc --leftovers clears it, and so does the daemon at its next start");
+	else if (is_of(name, ".import"))
+		report(v, false, path, "it is what is left of an import that was interrupted",
+		       "creel gc --leftovers clears it, and so does the daemon at its next start");
+	else if (uuid_is_v7(name))
+		report(v, false, path, "it is a plan that was taken from the inbox and is not placed yet",
+		       "the daemon finishes it at its next start");
 	else
+		report(v, false, path, "it was being written", "the daemon clears it at its next start");
+}
+
+/* Does an attempt wait for this result?  The daemon asks the same before it takes one. */
+static void verify_result(struct verifier *v, const char *dir, const char *name)
+{
+	AUTO_FREE char *path = xasprintf("%s/%s", dir, name), *copy = xstrdup(name);
+	char link[SPOOL_PATH_MAX], *action;
+	uint32_t attempt;
+
+	if (!spool_split_result(copy, &action, &attempt)) {
+		report(v, false, path, "its name is not of a result", "the daemon removes it");
+		return;
+	}
+	spool_active_path(copy, link);
+	if (verify_is_there(v, link))
 		report(v, false, path, "a result was announced and not taken yet", "the daemon takes it");
+	else
+		report(v, false, path, "it is a result that nobody waits for: its execution is not active", "the daemon removes it");
+}
+
+static void verify_apart(struct verifier *v, const char *dir, const char *name)
+{
+	AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
+	struct stat st;
+
+	if (uuid_is_v7(name) && fstatat(v->s->fd[SPOOL_ROOT], path, &st, 0) < 0 && errno == ENOENT)
+		report(v, false, path, "its execution is not there any more", "remove the link and its reason");
 }
 
 static void verify_request(struct verifier *v, const char *dir, const char *name)
@@ -239,23 +176,24 @@ static void verify_request(struct verifier *v, const char *dir, const char *name
 		return;
 	}
 	spool_active_path(id, link);
-	if (!is_there(v, link))
+	if (!verify_is_there(v, link))
 		report(v, false, path, "it asks about an execution that is not active", "remove it");
 }
 
 static void verify_all(struct verifier *v)
 {
-	each_below(v, "executions", verify_day);
-	each_below(v, "active", verify_link);
-	each_below(v, "confirm", verify_request);
-	each_below(v, "tmp", verify_left);
-	each_below(v, "results", verify_left);
+	verify_each(v, "executions", verify_day);
+	verify_each(v, "active", verify_link);
+	verify_each(v, "confirm", verify_request);
+	verify_each(v, "tmp", verify_temporary);
+	verify_each(v, "results", verify_result);
+	verify_each(v, "quarantine", verify_apart);
 }
 
-int verify(const struct spool *s, const char *id, verify_visit visit, void *ctx, struct verify_counts *counts,
-	   struct err *e)
+int verify(const struct spool *s, const char *id, const struct verify_how *how, verify_visit visit, void *ctx,
+	   struct verify_counts *counts, struct err *e)
 {
-	struct verifier v = {.s = s, .visit = visit, .ctx = ctx, .counts = counts};
+	struct verifier v = {.s = s, .how = how, .visit = visit, .ctx = ctx, .counts = counts};
 	char path[SPOOL_PATH_MAX];
 
 	*counts = (struct verify_counts){0};

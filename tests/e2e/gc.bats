@@ -333,6 +333,24 @@ state_named() {
 	[ "$(there)" = good ]
 }
 
+@test "what cannot be read is not archived, and stays" {
+	one good completed
+	drop bad.yaml <<-'E'
+	name: bad
+	actions:
+	- {id: a, actionDefinitionId: shell.run, inputs: {script: 'echo x > "$CREEL_DIR/mine"'}}
+	E
+	drain
+	status=0
+	strace -f -qq -o /dev/null -P "$(where bad)/actions/a/1/mine" -e trace=read -e inject=read:error=EIO \
+		"$BIN/creel" --spool "$S" gc --keep-days 0 --archive "$T/a.tar" >"$T/said" 2>&1 || status=$?
+	[ "$status" -eq 1 ]
+	grep -q "stays: an archive would not have all of it: .*/mine: .*Input/output error" "$T/said"
+	[ "$(there)" = bad ]
+	creel import "$T/a.tar" "$(tar -tf "$T/a.tar" | sed -n 's|.*/\(.*\)/journal/00000001.json|\1|p' | grep -v "$(id_of bad)")"
+	[ "$(there)" = "bad good" ]
+}
+
 # Kill creel gc before the N-th of each state-changing system call, for each N, and look what is left.
 @test "EDGE-5: kill -9 at every state-changing call: each execution is whole or gone, and the next one finishes" {
 	local call n killed=0
