@@ -20,7 +20,8 @@ PKGS     := jansson yaml-0.1 libpcre2-8 libcrypto
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 TAR_LIBS   := $(shell pkg-config --libs libarchive 2>/dev/null)# of creel alone
-HTTP_LIBS   = $(shell pkg-config --libs libcurl libssl zlib 2>/dev/null)# of creel-http alone
+HTTP_LIBS   = $(shell pkg-config --libs zlib 2>/dev/null)
+WIRE_LIBS   = $(shell pkg-config --libs libcurl libssl jansson libcrypto 2>/dev/null)# of creel-http-wire alone
 
 CPPFLAGS += -Isrc -I$(BUILD)/gen -D_GNU_SOURCE -DPCRE2_CODE_UNIT_WIDTH=8 -DCREEL_VERSION='"$(VERSION)"'
 ALL_CFLAGS = $(CSTD) $(OPT) $(WARN) $(WERROR) -fno-common -fstack-protector-strong \
@@ -37,12 +38,15 @@ creeld_obj := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard src/creeld/*.c)))
 creel_obj  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard src/creel/*.c)))
 run_src    := $(sort $(wildcard src/creel-run/*.c)) $(patsubst %,src/base/%.c,mem buf clock fs err text log)
 run_obj    := $(patsubst %.c,$(BUILD)/run/%.o,$(run_src))
-http_obj   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard src/actions/common/*.c src/actions/http/*.c)))
+# creel-http decides and records; creel-http-wire alone has libcurl and the connections.
+wire_src   := $(sort $(wildcard src/actions/http/wire_*.c))
+wire_obj   := $(patsubst %.c,$(BUILD)/%.o,$(wire_src) src/actions/http/address.c src/actions/http/frame.c src/actions/common/executor.c)
+http_obj   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(filter-out $(wire_src),$(wildcard src/actions/common/*.c src/actions/http/*.c))))
 http_main  := $(BUILD)/src/actions/http/main.o
 unit_src  := $(sort $(wildcard tests/unit/test_*.c tests/core/test_*.c))
 unit_bin  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(unit_src))
 programs  := $(patsubst src/%/main.c,$(BUILD)/%,$(wildcard src/creeld/main.c src/creel/main.c src/creel-run/main.c)) \
-	     $(patsubst src/actions/%/main.c,$(BUILD)/creel-%,$(wildcard src/actions/*/main.c))
+	     $(patsubst src/actions/%/main.c,$(BUILD)/creel-%,$(wildcard src/actions/*/main.c)) $(BUILD)/creel-http-wire
 schemas   := $(sort $(wildcard schemas/*.json))
 
 .PHONY: all
@@ -79,10 +83,14 @@ $(kernel_headers):
 	@ln -sfn /usr/include/asm-generic $@/asm-generic
 	@ln -sfn /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)/asm $@/asm
 
-# An executor is a program of its own: libcurl is linked to nothing else.
+# An executor is a program of its own.
 $(BUILD)/creel-http: $(http_obj) $(BUILD)/libcreel.a
 	$(if $(V),,@echo "  LINK $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(HTTP_LIBS) $(PKG_LIBS) -lm
+
+$(BUILD)/creel-http-wire: $(wire_obj) $(BUILD)/libcreel.a
+	$(if $(V),,@echo "  LINK $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(WIRE_LIBS) -lm
 
 $(BUILD)/libcreel-http.a: $(filter-out $(http_main),$(http_obj))
 	@rm -f $@

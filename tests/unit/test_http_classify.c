@@ -189,7 +189,7 @@ static void every_curl_code(void **state)
 		struct default_error d = curl_code_default(code, false);
 
 		if (!curl_code_known(code))
-			fail_msg("curl code %d (%s) has no entry in curl_codes.c", code, curl_easy_strerror((CURLcode)code));
+			fail_msg("curl code %d has no entry in curl_codes.c", code);
 		assert_in_range(d.category, 0, ERROR_CATEGORY_COUNT - 1);
 		assert_non_null(d.suggestion);
 	}

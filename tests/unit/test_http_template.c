@@ -46,7 +46,7 @@ static void urls(void **state)
 	    {"https://h/p\xc3\xa4 th/%41|", NULL, "https://h/p%C3%A4%20th/%41%7C"},
 	    {"https://h/{not a name}/{}", NULL, "https://h/%7Bnot%20a%20name%7D/%7B%7D"},
 	    {"https://h/a#{id}", NULL, "https://h/a"},
-	    {"https://H.Example:443/a", NULL, "https://H.Example:443/a"},
+	    {"HTTPS://H.Example:443/a", NULL, "https://h.example/a"},
 	    /* the query, as it is written */
 	    {"https://h/?q={id}&r={marks}", NULL, "https://h/?q=x%2Fy&r=a%26b%3Dc%3Fd%23e%25f%2Bg"},
 	    {"https://h/?q=pre-{n}-post", NULL, "https://h/?q=pre-3-post"},
@@ -273,6 +273,31 @@ static void redirects_resolve(void **state)
 	    {"https://h/a/b", "gopher://h/c", NULL},
 	    {"https://h/a/b", "javascript:alert(1)", NULL},
 	    {"https://h/a/b", "https://h:99999/c", NULL},
+	    {"https://h/a/b", "https://h:0/c", NULL},
+	    {"https://h/a/b", "https://h:80x/c", NULL},
+	    {"https://h:1/a/b", "", "https://h:1/a/b"},
+	    {"https://h/a/b?q=1", "#f", "https://h/a/b?q=1"},
+	    {"https://h", "c", "https://h/c"},
+	    {"https://h/a/b/", "./c/../d/.", "https://h/a/b/d/"},
+	    {"https://h/a/b/", "..", "https://h/a/"},
+	    {"https://h/a/b", "/..//x", "https://h//x"},
+	    {"https://h/a/b", "/a//../b", "https://h/a/b"},
+	    {"https://h/a/b", "c:d", NULL},
+	    {"https://h/a/b", "./c:d", "https://h/a/c:d"},
+	    {"https://h/a/b", "http:c", NULL},
+	    {"https://h/a/b", "https:///c", NULL},
+	    {"https://h/a/b", "https://", NULL},
+	    {"https://h/a/b", "\\\\evil/x", "https://h/a/%5C%5Cevil/x"},
+	    {"https://h/a/b", "https://h\\@evil/x", "https://evil/x"},
+	    {"https://h/a/b", "https://h%2eevil/x", NULL},
+	    {"https://h/a/b", "https://b\303\274cher/x", NULL},
+	    {"https://h/a/b", "https://[::1]:8080/x", "https://[::1]:8080/x"},
+	    {"https://h/a/b", "https://[::1]x/x", NULL},
+	    {"https://h/a/b", "https://[1.2.3.4]/x", NULL},
+	    {"https://h/a/b", "https://[fe80::1%25eth0]/x", NULL},
+	    {"https://h/a/b", "HTTP://OTHER:80/X", "http://other/X"},
+	    {"https://h/a/b", "/p\303\244th?q=\303\244 b", "https://h/p%C3%A4th?q=%C3%A4%20b"},
+	    {"https://h/a/b", "/x\ty", NULL},
 	};
 	size_t k;
 
@@ -296,6 +321,8 @@ static void origins(void **state)
 	assert_false(url_same_origin("https://h/a", "https://h:444/a"));
 	assert_false(url_same_origin("https://h/a", "https://h.evil/a"));
 	assert_false(url_same_origin("nonsense", "nonsense"));
+	assert_true(url_same_origin("https://[::1]/a", "https://[::1]:443/b"));
+	assert_false(url_same_origin("https://[::1]:1/a", "https://[::1]/b"));
 }
 
 int main(void)

@@ -41,6 +41,7 @@ struct exchange {
 	msec started, finished;      /* wall */
 	struct timings timings;
 	char remote[ADDRESS_TEXT + 8];
+	bool reused;                 /* over a connection that was there */
 
 	int curl;                    /* CURLcode */
 	int os_error;                /* errno of a connection that broke; 0 */

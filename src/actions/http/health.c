@@ -41,7 +41,7 @@ static char *health_url(const char *base, const char *endpoint, struct err *e)
 	return url_check(joined, e);
 }
 
-static int ask(struct job *j, char *url)
+static int ask(struct job *j, char *url, const struct client_way *way)
 {
 	const json_t *check = json_object_get(j->api, "healthCheck");
 	int expected = (int)json_integer_value(json_object_get(check, "expectedStatus"));
@@ -51,14 +51,12 @@ static int ask(struct job *j, char *url)
 	struct client client;
 	struct exchange x;
 	AUTO_FREE char *message = NULL;
-	struct err e;
 	int result;
 
 	headers_add(&r.headers, "User-Agent", agent ? agent : j->user_agent ? j->user_agent : "creel-http/" CREEL_VERSION);
 	headers_add(&r.headers, "Accept-Encoding", DECODE_ACCEPT);
 	exchange_init(&x, "health", &r);
-	if (client_open(&client, j, -1, &none, &e) < 0)
-		return say(false, 0, e.text);
+	client_open(&client, j, -1, &none, way);
 	client_send(&client, &x, false);
 	if (!exchange_complete(&x))
 		message = xasprintf("%s: %s", x.request.url, x.message);
@@ -70,7 +68,7 @@ static int ask(struct job *j, char *url)
 	return result;
 }
 
-int health_main(void)
+int health_main(const struct client_way *way)
 {
 	AUTO_BUF struct buf text = BUF_INIT;
 	struct err e = {0};
@@ -91,7 +89,7 @@ int health_main(void)
 		job_free(&j);
 		return say(false, 0, e.text);
 	}
-	result = ask(&j, url);
+	result = ask(&j, url, way);
 	job_free(&j);
 	return result;
 }

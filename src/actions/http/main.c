@@ -30,6 +30,8 @@ ENVIRONMENT
 	CREEL_INPUT CREEL_OUTPUT CREEL_ERROR CREEL_DIR   files of the attempt, and its directory
 	CREEL_SECRETS_FD     descriptor with {secrets, input, mask}; absent: none
 	CREEL_TOKENS_FD      descriptor of a file in memory with the shared tokens; absent: none are shared
+	CREEL_POOL_FD        descriptor of a socket through which processes with connections are shared; absent, or nobody
+	                     there: the attempt starts one of its own (creel-http-wire, beside this program)
 
 FILES
 	http-trace.json      each request of the attempt and what came of it
@@ -62,6 +64,15 @@ static void on_signal(int signal_number)
 {
 	(void)signal_number;
 	client_cancelled = 1;
+}
+
+static int health(void)
+{
+	struct client_way way;
+
+	client_find_way(&way, executor_descriptor_number("CREEL_POOL_FD"));
+	executor_shield();
+	return health_main(&way);
 }
 
 static void set_signals(void)
@@ -106,13 +117,13 @@ static int run(struct session *s)
 	return 0;
 }
 
-static int start(json_t *request, json_t *secrets, int dir, const struct tokens *tokens)
+static int start(json_t *request, json_t *secrets, int dir, const struct tokens *tokens, const struct client_way *way)
 {
 	struct session s;
 	struct err e;
 	int code;
 
-	code = session_open(&s, request, secrets, dir, tokens, &e) < 0 ? fail(bad_request(&e)) : run(&s);
+	code = session_open(&s, request, secrets, dir, tokens, way, &e) < 0 ? fail(bad_request(&e)) : run(&s);
 	session_close(&s);
 	return code;
 }
@@ -121,9 +132,11 @@ static int attempt(void)
 {
 	struct err e = {0};
 	struct tokens tokens;
+	struct client_way way;
 	json_t *request, *secrets = NULL;
 	int dir = -1;
 
+	client_find_way(&way, executor_descriptor_number("CREEL_POOL_FD"));
 	tokens_open(&tokens, executor_descriptor_number("CREEL_TOKENS_FD"));
 	executor_shield();
 	request = executor_request(&e);
@@ -132,7 +145,7 @@ static int attempt(void)
 	if (secrets)
 		dir = executor_directory(&e);
 	if (dir >= 0)
-		return start(request, secrets, dir, &tokens);
+		return start(request, secrets, dir, &tokens, &way);
 	json_decref(request);
 	json_decref(secrets);
 	tokens_close(&tokens);
@@ -149,7 +162,7 @@ int main(int argc, char **argv)
 	if (argc == 1)
 		return attempt();
 	if (argc == 2 && strcmp(argv[1], "--health") == 0)
-		return health_main();
+		return health();
 	log_error("usage: creel-http [--health]; see the head of src/actions/http/main.c");
 	return EXECUTOR_USAGE;
 }

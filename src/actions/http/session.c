@@ -11,20 +11,21 @@
 #include "actions/http/url.h"
 #include "base/mem.h"
 
-int session_open(struct session *s, json_t *request, json_t *secrets, int dir, const struct tokens *tokens, struct err *e)
+int session_open(struct session *s, json_t *request, json_t *secrets, int dir, const struct tokens *tokens,
+		 const struct client_way *way, struct err *e)
 {
 	*s = (struct session){.dir = dir, .tokens = *tokens};
+	client_open(&s->client, &s->job, dir, &s->secrets, way);
 	if (job_read(&s->job, request, secrets, e) < 0)
 		return -1;
 	job_redact(&s->job, &s->secrets);
 	trace_open(&s->trace, &s->job, &s->secrets, dir);
-	return client_open(&s->client, &s->job, dir, &s->secrets, e);
+	return 0;
 }
 
 void session_close(struct session *s)
 {
-	if (s->client.curl)
-		client_close(&s->client);
+	client_close(&s->client);
 	trace_close(&s->trace);
 	tokens_close(&s->tokens);
 	free(s->used_token);

@@ -229,6 +229,8 @@ static json_t *entry_json(const struct trace *t, const struct exchange *x, bool 
 		json_object_set_new(e, "httpVersion", json_string(x->version));
 	if (*x->remote)
 		json_object_set_new(e, "remoteAddress", json_string(x->remote));
+	if (x->reused)
+		json_object_set_new(e, "connectionReused", json_true());
 	if (x->curl != 0 && x->stop == STOP_NONE) {
 		AUTO_FREE char *message = redact_string(t->secrets, x->message, strlen(x->message));
 

@@ -3,7 +3,7 @@
  *
  * An array of {timestamp, request: {method, url, headers, body?}, response?: {status, headers, body, duration}, error?}
  * and creel's own members: kind (request, redirect, token, health), attempt, definition, api, httpVersion, remoteAddress,
- * timings {dns, connect, tls, sent, firstByte, total}, curl {code, name, message}, rateLimit {limited, limit, remaining,
+ * connectionReused, timings {dns, connect, tls, sent, firstByte, total}, curl {code, name, message}, rateLimit {limited, limit, remaining,
  * resetAt}, requestBodySize, responseBodySize, requestBodyTruncated, responseBodyTruncated.
  *
  * The file is written before each request is sent and after it: one that has neither response nor error was on its way

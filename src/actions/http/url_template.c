@@ -8,22 +8,7 @@
 #include "actions/http/url.h"
 #include "base/mem.h"
 
-/* What a person may have written in a URL although it does not belong there; %XX stays as it is. */
-static void put_literal(struct buf *out, const char *p, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)p[i];
-
-		if (c <= 0x20 || c >= 0x7f || strchr("\"<>\\^`{|}", c))
-			buf_printf(out, "%%%02X", c);
-		else
-			buf_putc(out, (char)c);
-	}
-}
-
-/* A run of the template with its placeholders: the text between them as put_literal() has it. */
+/* A run of the template with its placeholders: the text between them as url_put_literal() has it. */
 static enum template_result put_part(struct buf *out, const char *p, size_t n, enum template_place place,
 				     const struct template_values *values, struct err *e)
 {
@@ -37,7 +22,7 @@ static enum template_result put_part(struct buf *out, const char *p, size_t n, e
 		if (close)
 			name = template_whole(brace, (size_t)(close + 1 - brace));
 		end = name ? (size_t)(brace - p) : brace ? (size_t)(brace - p) + 1 : n;
-		put_literal(out, p + i, end - i);
+		url_put_literal(out, p + i, end - i);
 		i = end;
 		if (!name)
 			continue;
