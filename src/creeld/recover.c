@@ -491,8 +491,6 @@ int recover(struct daemon *d, struct err *e)
 
 struct live *recover_finished(struct daemon *d, const char *id, struct err *e)
 {
-	char link[SPOOL_PATH_MAX], path[SPOOL_PATH_MAX];
-	AUTO_FREE char *target = NULL;
 	struct loaded loaded;
 	struct live *l;
 	int held = hold_shared(&d->spool, id, e); /* until it is active nothing else keeps it from being removed */
@@ -510,12 +508,7 @@ struct live *recover_finished(struct daemon *d, const char *id, struct err *e)
 		return NULL;
 	}
 	/* Active before its first new commit: a crash in between finds an execution that has ended and lets it go. */
-	spool_execution_path(id, path);
-	spool_active_path(id, link);
-	target = xasprintf("../%s", path);
-	if ((symlinkat(target, d->spool.fd[SPOOL_ROOT], link) < 0 && errno != EEXIST) ||
-	    fsync(d->spool.fd[SPOOL_ACTIVE]) < 0) {
-		err_sys(e, errno, "cannot link %s", link);
+	if (active_link(&d->spool, id, e) < 0) {
 		close(held);
 		loaded_free(&loaded);
 		return NULL;

@@ -17,17 +17,6 @@
 
 /* ---- placing ---- */
 
-static int link_active(const struct spool *s, const char *id, const char *path, struct err *e)
-{
-	AUTO_FREE char *target = xasprintf("../%s", path);
-	char link[SPOOL_PATH_MAX];
-
-	spool_active_path(id, link);
-	if (symlinkat(target, s->fd[SPOOL_ROOT], link) < 0 && errno != EEXIST)
-		return err_sys(e, errno, "cannot link %s", link);
-	return fs_sync_dir(s->fd[SPOOL_ROOT], spool_dir_name(SPOOL_ACTIVE), e);
-}
-
 static int move(const struct spool *s, const char *from, const char *to, struct err *e)
 {
 	int root = s->fd[SPOOL_ROOT];
@@ -52,14 +41,14 @@ static int place(const struct spool *s, struct imported *one, struct err *e)
 	spool_execution_day(one->id, day);
 	if (fs_mkdir(s->fd[SPOOL_ROOT], day, 0755, e) < 0)
 		return -1;
-	if (!one->over && link_active(s, one->id, to, e) < 0)
+	if (!one->over && active_link(s, one->id, e) < 0)
 		return -1;
 	if (move(s, from, to, e) < 0) {
 		active_remove(s, one->id, NULL);
 		return -1;
 	}
 	one->placed = true;
-	if (!one->over && link_active(s, one->id, to, e) < 0)
+	if (!one->over && active_link(s, one->id, e) < 0)
 		return -1;
 	if (fs_sync_dir(s->fd[SPOOL_ROOT], day, e) < 0)
 		return -1;

@@ -9,24 +9,12 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "store/journal.h"
+#include "store/write.h"
 
 bool repair_beside_daemon(enum verify_repair repair)
 {
 	/* The daemon takes up what it finds in active/; what is in its hands it may be about to use. */
 	return repair == REPAIR_LINK || repair == REPAIR_RELEASE;
-}
-
-static int link_active(const struct spool *s, const char *id, struct err *e)
-{
-	char link[SPOOL_PATH_MAX], path[SPOOL_PATH_MAX];
-	AUTO_FREE char *target = NULL;
-
-	spool_active_path(id, link);
-	spool_execution_path(id, path);
-	target = xasprintf("../%s", path);
-	if (symlinkat(target, s->fd[SPOOL_ROOT], link) < 0 && errno != EEXIST)
-		return err_sys(e, errno, "cannot link %s", link);
-	return fs_sync_dir(s->fd[SPOOL_ROOT], spool_dir_name(SPOOL_ACTIVE), e);
 }
 
 static int move_aside(const struct spool *s, const char *path, msec now, char **to, struct err *e)
@@ -62,7 +50,7 @@ static int release(const struct spool *s, const struct verify_finding *f, msec n
 		return -1;
 	if (move_aside(s, f->path, now, to, e) < 0)
 		return -1;
-	return over ? 0 : link_active(s, f->id, e);
+	return over ? 0 : active_link(s, f->id, e);
 }
 
 int repair(const struct spool *s, const struct verify_finding *f, msec now, char **to, struct err *e)
@@ -70,7 +58,7 @@ int repair(const struct spool *s, const struct verify_finding *f, msec now, char
 	*to = NULL;
 	switch (f->repair) {
 	case REPAIR_LINK:
-		return link_active(s, f->id, e);
+		return active_link(s, f->id, e);
 	case REPAIR_ASIDE:
 		return move_aside(s, f->path, now, to, e);
 	case REPAIR_RELEASE:

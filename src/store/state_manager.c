@@ -15,6 +15,7 @@
 #include "store/admit.h"
 #include "store/catalog_http.h"
 #include "store/catalog_plans.h"
+#include "store/hold.h"
 #include "store/journal.h"
 #include "store/state_file.h"
 #include "store/write.h"
@@ -126,27 +127,45 @@ static void end_attempt(struct exec *x, struct turn *t, uint32_t i, json_t *erro
 
 typedef int (*change)(struct exec *x, struct turn *t, uint32_t i, const void *what, struct err *e);
 
-static int change_locked(const struct spool *s, const char *id, const char *action, change how, const void *what,
-			 struct err *e)
+static int change_held(const struct spool *s, const char *id, const char *action, change how, const void *what,
+		       struct err *e)
 {
 	struct events out = EVENTS_INIT;
 	struct turn t = turn_now(&out);
 	struct loaded l;
 	uint32_t i;
+	bool over;
 	int r;
 
 	if (journal_load(s, id, false, &l, e) < 0)
 		return -1;
+	over = l.exec->outcome != OUTCOME_NONE;
 	r = find_action(&l, action, &i, e);
 	if (r == 0)
 		r = how(l.exec, &t, i, what, e);
 	if (r == 0) {
 		core_advance(l.exec, &t);
 		core_finish(l.exec, &t);
-		r = commit(s, &l, &out, t.now, e);
+		/* One that is opened again is active before the commit that says so. */
+		if (over && out.n > 0)
+			r = active_link(s, id, e);
 	}
+	if (r == 0)
+		r = commit(s, &l, &out, t.now, e);
 	events_free(&out);
 	loaded_free(&l);
+	return r;
+}
+
+static int change_locked(const struct spool *s, const char *id, const char *action, change how, const void *what,
+			 struct err *e)
+{
+	int held = hold_shared(s, id, e), r;
+
+	if (held < 0)
+		return -1;
+	r = change_held(s, id, action, how, what, e);
+	close(held);
 	return r;
 }
 

@@ -283,6 +283,19 @@ int state_publish(const struct spool *s, const char *id, const char *text, size_
 	return fs_publish(s->fd[SPOOL_ROOT], name, text, n, flush ? FS_SYNC : 0, e);
 }
 
+int active_link(const struct spool *s, const char *id, struct err *e)
+{
+	char link[SPOOL_PATH_MAX], path[SPOOL_PATH_MAX];
+	AUTO_FREE char *target = NULL;
+
+	spool_active_path(id, link);
+	spool_execution_path(id, path);
+	target = xasprintf("../%s", path);
+	if (symlinkat(target, s->fd[SPOOL_ROOT], link) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "cannot link %s", link);
+	return fs_sync_dir(s->fd[SPOOL_ROOT], spool_dir_name(SPOOL_ACTIVE), e);
+}
+
 int active_remove(const struct spool *s, const char *id, struct err *e)
 {
 	char path[SPOOL_PATH_MAX];

@@ -49,6 +49,8 @@ int looked_append(const struct spool *s, const char *text, size_t n, struct err 
 int events_sync(const struct spool *s, const char *day, struct err *e);
 
 int state_publish(const struct spool *s, const char *id, const char *text, size_t n, bool flush, struct err *e);
+/* Link active/ID, flushed; one that is there is well. */
+int active_link(const struct spool *s, const char *id, struct err *e);
 int active_remove(const struct spool *s, const char *id, struct err *e);
 
 /* Flush the whole file system of the spool. */

@@ -116,6 +116,25 @@ damage_first_commit() {
 	[ "$status" -eq 0 ]
 }
 
+@test "S0-STATE: an execution that creel state opens again is active, and the next daemon goes on with it" {
+	drop bad.yaml <<-E
+	name: bad
+	actions:
+	- {id: a, actionDefinitionId: shell.run, inputs: {script: 'echo ran >> $T/ran; [ -e $T/fixed ]'}}
+	E
+	drain
+	[ "$status" -eq 1 ]
+	id=$(id_of bad)
+	touch "$T/fixed"
+	creel state update-status "$id" a pending
+	[ -L "$S/active/$id" ]
+	verify_says 0 "0 damaged"
+	drain
+	[ "$status" -eq 0 ]
+	is_state .status completed
+	[ "$(wc -l <"$T/ran")" -eq 2 ]
+}
+
 @test "attempts, requests and results that no journal knows" {
 	waits one
 	id=$(id_of one)
