@@ -51,20 +51,16 @@ until_settled() {
 	die "waited in vain for: $*"
 }
 
-# Bytes per action of N executions of M actions that wait.
+# Bytes per action of N executions of M actions that wait, beyond the daemon without any.
 waiting_bytes() {
 	local n=$1 m=$2 before after pid
 	mkdir "$AT/waiting.$n.$m" && cd "$AT/waiting.$n.$m" || return 1
 	creel_daemon
 	pid=$(kept_by "$SERVERS")
-	asking_plans 1 "$m"
-	mv plans/0.json spool/inbox/warm.json # what the first plan brings in stays
-	until_settled settled 1
 	before=$(rss "$pid")
-	rm -r plans
 	asking_plans "$n" "$m"
 	mv plans/* spool/inbox/ 2>/dev/null # it complains where the daemon was quicker
-	until_settled settled $((n + 1))
+	until_settled settled "$n"
 	after=$(rss "$pid")
 	$AFTER
 	echo $(((after - before) * 1024 / (n * m)))

@@ -9,10 +9,12 @@ cd "$1"
 if [ -e bench.json ]; then
 	[ -e kill.tsv ] || : >kill.tsv
 	jq -r --rawfile kept "$here/guarantees.tsv" --rawfile kill kill.tsv -f "$here/tables.jq" bench.json >bench.md
-	jq -r '.runs as $all | ($all | map(select(.shape == "independent")) | first | .fs) as $fs
-		| $all | map(select(.fs == "root" and .shape != "drop" and .times)) | group_by(.who)
+	jq -r '{tsp: "task-spooler", slurm: "Slurm", parallel: "GNU parallel", xargs: "xargs -P", make: "make -j",
+			bullmq_always: "BullMQ always", bullmq_everysec: "BullMQ everysec", creel_live: "CREEL, idle", creel: "CREEL --drain"} as $name
+		| .runs | (if any(.[]; .fs == "root") then "root" else .[0].fs end) as $fs | map(select(.fs == $fs and .shape != "drop" and .times)) | group_by(.who)
 		| map({who: .[0].who} + (map({key: .shape, value: .times.wall}) | from_entries))
-		| sort_by(.independent)[] | [.who, .independent, .chain, .fan] | map(. // "?") | @tsv' bench.json >plot.tsv
+		| sort_by(.independent)[] | [$name[.who] // .who, .independent, .chain, .fan, (.who | sub("bullmq_"; "bull-")
+			| sub("everysec"; "sec") | sub("creel_live"; "C-idle") | sub("creel"; "C-drain"))] | map(. // "?") | @tsv' bench.json >plot.tsv
 	if command -v gnuplot >/dev/null; then
 		gnuplot -e "data='plot.tsv'; out='bench.png'; text=0" "$here/plot.gp"
 		gnuplot -e "data='plot.tsv'; out='bench-plot.txt'; text=1" "$here/plot.gp"

@@ -38,12 +38,13 @@ def fate($k): if $k == null then "–" else
 	| "| 1,000 plans at once: at least 3 × the throughput of \(names[$peer]) | \($w / $c | x) ×; with an mv each \($w / $each | x) × | \(verdict($w / $c >= 3)) |"),
   ($all.latency[0] // null | select(.) | "| latency below 5 ms at the median | \(.creel.median / 1000 | n(2)) ms; floor \(.floor.median / 1000 | n(2)) ms | \(verdict(.creel.median < 5000)) |"),
   ($all.memory | select(.)
-	| "| idle daemon below 8 MiB | \(.idle_kib / 1024 | n(1)) MiB; \(.after_1000_actions_kib / 1024 | n(1)) MiB after a plan of 1,000 actions | \(verdict(.idle_kib < 8192)) |",
+	| "| idle daemon below 8 MiB | \(.idle_kib / 1024 | n(1)) MiB | \(verdict(.idle_kib < 8192)) |",
+	  "| idle daemon below 8 MiB, after a plan of 1,000 actions | \(.after_1000_actions_kib / 1024 | n(1)) MiB | \(verdict(.after_1000_actions_kib < 8192)) |",
 	  (.waiting_action_bytes | to_entries[] | "| waiting action below 2 KiB, \(.key) | \(.value) bytes | \(verdict(.value < 2048)) |"),
 	  "| supervisor below 1 MiB private | \(.supervisor_private_kib) KiB | \(verdict(.supervisor_private_kib < 1024)) |"),
   "\n### Beside the peers\n",
   "![wall time as a multiple of the bare loop](results/bench.png)\n",
-  "Wall time / processor time, as multiples of the bare loop's in the same run, per job. \(file_systems[$fs]).\n",
+  "Wall time / processor time, as multiples of the bare loop's in the same run, per job, on \(file_systems[$fs]).\n",
   "| | independent | chain | fan | scheduler killed with -9: of 20 jobs | flushes for 20 jobs | power cut |", "|---|---|---|---|---|---|---|",
   ($all.runs | map(select(.fs == $fs and .shape != "drop") | .who) | unique
 	| sort_by(ratio($fs; "independent"; .).wall // 0)[] as $who
