@@ -30,5 +30,9 @@ if [ -f tests/requirements.txt ]; then
 		grep -qx "$id" tests/requirements.txt || complain "tests cite $id, which is no requirement"
 	done
 fi
+# Every field of a definition and of an API's entry has its test.  Those of the limits are shown in http_limits.bats.
+if [ -f tests/e2e/http_limits.bats ]; then
+	python3 -B tests/lint/fields.py || bad=1
+fi
 [ "$bad" -eq 0 ] && echo "lint: ok"
 exit "$bad"
