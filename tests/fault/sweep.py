@@ -17,12 +17,13 @@ import time
 import suite as suites
 import cut
 import failing
+import keep
 import kill
 import reorder
 import truncation
 import world
 
-ALL = [*kill.SUITES, *cut.SUITES, *failing.SUITES, *truncation.SUITES, *reorder.SUITES]
+ALL = [*kill.SUITES, *cut.SUITES, *failing.SUITES, *keep.SUITES, *truncation.SUITES, *reorder.SUITES]
 BY_NAME = {s.name: s for s in ALL}
 
 KEEP_MOST = 20

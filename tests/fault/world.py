@@ -205,12 +205,21 @@ class Run:
                 pass
             self.say("%s is not whole although a daemon has looked at it" % os.path.basename(request))
 
-    def crashpt(self, *options, meanwhile=None):
-        """Run the daemon under crashpt.  Returns (the line of the point or None, exit status of the daemon or None).
+    def creel(self, *words, expected=(0,)):
+        """Run creel to its end; what it said."""
+        p = subprocess.run([self.programs.path("creel"), "--spool", self.spool, *words], capture_output=True, text=True,
+                           env=self.env, timeout=PATIENCE)
+        if p.returncode not in expected:
+            self.say("creel %s ended with %d: %s" % (" ".join(words), p.returncode, p.stderr.strip() or p.stdout.strip()))
+        return p.stdout
+
+    def crashpt(self, *options, meanwhile=None, command=None):
+        """Run the daemon, or another command, under crashpt.  Returns (the line of the point or None, exit status of the daemon or None).
         meanwhile is called when it has struck, while what survived lives on."""
         reading, writing = os.pipe()
         with open(self.log, "ab") as log:
-            command = [tool("crashpt"), "-o", "/dev/fd/%d" % writing, *options, "--", *self.creeld("--drain")]
+            command = [tool("crashpt"), "-o", "/dev/fd/%d" % writing, *options, "--",
+                       *(command or self.creeld("--drain"))]
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
                                        pass_fds=[writing])
         os.close(writing)
