@@ -286,12 +286,15 @@ uint32_t core_next(struct exec *x)
 	return NO_ACTION;
 }
 
-void core_park(struct exec *x)
+void core_park(struct exec *x, bool person)
 {
 	struct heap_item item;
 
-	if (core_next(x) != NO_ACTION && heap_pop(&x->ready, &item))
-		vec_push(&x->parked, item.id);
+	if (core_next(x) == NO_ACTION || !heap_pop(&x->ready, &item))
+		return;
+	vec_push(&x->parked, item.id);
+	if (person)
+		vec_push(&x->awaiting, item.id);
 }
 
 void core_unpark(struct exec *x)
@@ -301,7 +304,7 @@ void core_unpark(struct exec *x)
 	for (k = 0; k < x->parked.n; k++)
 		if (x->a[x->parked.v[k]].phase == PH_READY)
 			heap_push(&x->ready, exec_rank(x, x->parked.v[k]), x->parked.v[k]);
-	x->parked.n = 0;
+	x->parked.n = x->awaiting.n = 0;
 }
 
 /* Which completed action does the running compensation undo? */

@@ -99,7 +99,7 @@ void core_advance(struct exec *x, struct turn *t);
 uint32_t core_next(struct exec *x);
 /* Set aside the action that core_next names, because something outside the execution has no room for it; and put all
  * that were set aside back in line. */
-void core_park(struct exec *x);
+void core_park(struct exec *x, bool person); /* person: it waits for what somebody answers about another action */
 void core_unpark(struct exec *x);
 /* Start the action that core_next names: true if an attempt was committed to, false if it failed or was skipped
  * instead. */

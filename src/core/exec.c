@@ -75,6 +75,7 @@ void exec_free(struct exec *x)
 	vec_free(&x->work);
 	vec_free(&x->settled);
 	vec_free(&x->parked);
+	vec_free(&x->awaiting);
 	heap_free(&x->ready);
 	heap_free(&x->timers);
 	json_decref(x->error);
@@ -91,6 +92,16 @@ void exec_forget_child(struct exec *x, uint32_t i)
 uint32_t exec_open(const struct exec *x)
 {
 	return x->plan->n - x->count[PH_COMPLETED] - x->count[PH_FAILED] - x->count[PH_SKIPPED] - x->dormant;
+}
+
+uint32_t exec_awaiting(const struct exec *x)
+{
+	uint32_t n = 0;
+	size_t k;
+
+	for (k = 0; k < x->awaiting.n; k++)
+		n += x->a[x->awaiting.v[k]].phase == PH_READY;
+	return n;
 }
 
 const char *exec_status(const struct exec *x)
@@ -110,7 +121,8 @@ const char *exec_status(const struct exec *x)
 	if (!x->started)
 		return "initializing";
 	/* A retry that waits for its time is running on its own: only people can move this one. */
-	if (waiting > 0 && x->count[PH_RUNNING] - x->waiting + x->children + x->count[PH_READY] + x->count[PH_BACKOFF] == 0)
+	if (waiting > 0 && x->count[PH_RUNNING] - x->waiting + x->children + x->count[PH_READY] - exec_awaiting(x) +
+			   x->count[PH_BACKOFF] == 0)
 		return "paused_for_confirmation";
 	return "running";
 }

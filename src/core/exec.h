@@ -160,6 +160,7 @@ struct exec {
 	/* Derived. */
 	struct heap ready;  /* READY actions by priority, then plan order */
 	VEC(uint32_t) parked; /* READY actions that were taken off the heap because a lock or queue was full */
+	VEC(uint32_t) awaiting; /* those of them that wait for an answer to another action's request */
 	struct heap timers; /* deadlines of actions, lazily deleted */
 	VEC(uint32_t) work; /* actions to evaluate; stale entries are dropped */
 	VEC(uint32_t) settled; /* alternatives whose primaries go on; empty between events */
@@ -190,6 +191,8 @@ int exec_check(const struct exec *x, struct err *e);
 
 /* Actions that must still settle before the execution can end. */
 uint32_t exec_open(const struct exec *x);
+/* READY actions that can start only when a person has answered about another one. */
+uint32_t exec_awaiting(const struct exec *x);
 /* The S0 words. */
 const char *exec_status(const struct exec *x);
 const char *phase_status(enum phase p);

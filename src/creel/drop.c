@@ -14,7 +14,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-static int write_all(int dir, const char *name, const void *p, size_t n, struct err *e)
+static int write_all(int dir, const char *name, const void *p, size_t n, bool secret, struct err *e)
 {
 	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int r;
@@ -22,7 +22,7 @@ static int write_all(int dir, const char *name, const void *p, size_t n, struct 
 	if (fd < 0)
 		return err_sys(e, errno, "cannot create %s", name);
 	r = fs_write_all(fd, p, n, e);
-	if (r == 0 && (fchmod(fd, 0644) < 0 || fdatasync(fd) < 0))
+	if (r == 0 && (fchmod(fd, secret ? 0640 : 0644) < 0 || (!secret && fdatasync(fd) < 0)))
 		r = err_sys(e, errno, "cannot flush %s", name);
 	if (close(fd) < 0 && r == 0)
 		r = err_sys(e, errno, "cannot close %s", name);
@@ -47,7 +47,7 @@ static int place(int dir, const char *from, const char *to, bool fresh)
 	return renameat(dir, from, dir, to);
 }
 
-int drop_file(int dir, const char *name, const void *p, size_t n, bool fresh, struct err *e)
+int drop_file(int dir, const char *name, const void *p, size_t n, unsigned flags, struct err *e)
 {
 	AUTO_FREE char *temporary = NULL;
 	uint32_t salt = 0;
@@ -56,9 +56,9 @@ int drop_file(int dir, const char *name, const void *p, size_t n, bool fresh, st
 	if (getrandom(&salt, sizeof salt, 0) < 0)
 		salt = (uint32_t)getpid();
 	temporary = xasprintf(".%.200s.%08x.tmp", name, salt);
-	if (write_all(dir, temporary, p, n, e) < 0)
+	if (write_all(dir, temporary, p, n, flags & DROP_SECRET, e) < 0)
 		return -1;
-	if (place(dir, temporary, name, fresh) < 0) {
+	if (place(dir, temporary, name, flags & DROP_FRESH) < 0) {
 		int code = errno;
 
 		unlinkat(dir, temporary, 0);

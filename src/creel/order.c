@@ -215,7 +215,7 @@ static int drop_and_wait(struct waiting *w)
 	int status;
 
 	tail_open(&w->tail, o->c);
-	if (drop_file(w->dir, w->name, text ? text : "", text ? strlen(text) : 0, false, &e) < 0) {
+	if (drop_file(w->dir, w->name, text ? text : "", text ? strlen(text) : 0, o->secret ? DROP_SECRET : 0, &e) < 0) {
 		complain("cannot drop %s/%s: %s", spool_dir_name(o->where), w->shown, e.text);
 		tail_close(&w->tail);
 		return EXIT_UNABLE;

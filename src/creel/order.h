@@ -17,6 +17,7 @@ enum { ORDER_ANSWER_MS = 5000 };
 struct order_options {
 	const char *comment; /* --comment or --reason */
 	struct texts inputs; /* --input K=V */
+	bool typed;          /* --input alone: what is asked for is read */
 	bool json;
 };
 
@@ -38,6 +39,7 @@ struct order {
 	const char *action;   /* or NULL */
 	enum spool_dir where; /* SPOOL_CONTROL, SPOOL_CONFIRM or SPOOL_CONFIRM_BY */
 	json_t *content;      /* or NULL; borrowed */
+	bool secret;          /* what was typed in is in it */
 	bool json;
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "creel/ask.h"
 #include "creel/common.h"
 #include "creel/describe.h"
 #include "creel/execution.h"
@@ -225,6 +226,26 @@ static enum spool_dir place_of(const struct target *t)
 	return SPOOL_CONFIRM;
 }
 
+/* A request for a value is approved with it. */
+static int add_typed(const struct target *t, const struct order_options *o, struct order *order)
+{
+	bool asked = t->request && strcmp(json_text_or_empty(t->request, "kind"), "input") == 0;
+	struct buf value = BUF_INIT;
+
+	if (t->v != &verb_approve || !asked)
+		return o->typed ? usage(t->v, "no value is asked for: --input wants NAME=VALUE") : EXIT_DONE;
+	if (ask_value(json_text_or_empty(t->request, "message"), &value) < 0) {
+		ask_wipe(&value);
+		return EXIT_NO;
+	}
+	if (!order->content)
+		order->content = json_object();
+	json_object_set_new(order->content, "input", json_stringn(value.p, value.len));
+	order->secret = true;
+	ask_wipe(&value);
+	return EXIT_DONE;
+}
+
 static int give(struct target *t, const struct order_options *o)
 {
 	struct order order = {.c = t->c, .verb = t->v->name, .id = t->id, .action = t->action, .json = o->json};
@@ -237,9 +258,29 @@ static int give(struct target *t, const struct order_options *o)
 		return usage(t->v, "what is skipped needs no inputs");
 	order.content = order_content(t->v, o, t->request != NULL, json_number(t->request, "number"), &status);
 	if (status == EXIT_DONE)
+		status = add_typed(t, o, &order);
+	if (status == EXIT_DONE)
 		status = order_give(&order);
 	json_decref(order.content);
 	return status;
+}
+
+/* --input without NAME=VALUE: the value that a request asks for.  It is taken out of the arguments. */
+static bool take_bare_input(int *argc, char **argv)
+{
+	int from, to = 1;
+	bool found = false;
+
+	for (from = 1; from < *argc; from++) {
+		bool bare = strcmp(argv[from], "--input") == 0 && (from + 1 == *argc || !strchr(argv[from + 1], '='));
+
+		found = found || bare;
+		if (!bare)
+			argv[to++] = argv[from];
+	}
+	argv[to] = NULL;
+	*argc = to;
+	return found;
 }
 
 int order_action(const struct verb *v, struct cli *c, int argc, char **argv)
@@ -252,6 +293,7 @@ int order_action(const struct verb *v, struct cli *c, int argc, char **argv)
 	struct target t = {.v = v, .c = c};
 	int status;
 
+	o.typed = take_bare_input(&argc, argv);
 	if (!options(c, v, opts, COUNT(opts), &argc, &argv, &status))
 		return status;
 	if (argc == 0)

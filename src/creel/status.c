@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "creel/breakers.h"
 #include "creel/common.h"
+#include "creel/http_status.h"
 #include "creel/json.h"
 #include "creel/options.h"
 #include "creel/show_text.h"
@@ -25,6 +26,7 @@ struct report {
 	bool no_inodes;    /* the file system does not count them */
 	json_t *problem;   /* problem.json, or NULL */
 	json_t *breakers;  /* those that are not closed; NULL: cannot be read */
+	json_t *http;      /* http_status.h */
 };
 
 static bool any_drop(const char *name)
@@ -73,6 +75,7 @@ static void look(struct cli *c, struct report *r)
 	r->no_inodes = r->room && r->inodes == 0; /* btrfs and the like report none */
 	r->problem = json_read(c->spool.fd[SPOOL_ROOT], "problem.json", NULL);
 	r->breakers = breakers_read(c);
+	r->http = http_status_read(c);
 }
 
 static bool few_inodes(const struct report *r)
@@ -115,6 +118,7 @@ static void print_json(struct cli *c, const struct report *r)
 	}
 	json_object_set(o, "problem", r->problem ? r->problem : json_null());
 	json_object_set(o, "breakers", r->breakers ? r->breakers : json_null());
+	json_object_update(o, r->http);
 	json_print(o);
 	json_decref(o);
 }
@@ -203,6 +207,7 @@ static void print_text(struct cli *c, const struct report *r)
 	put_number(&b, &t, "rejected", r->rejected, TONE_WARN, "the reasons are in rejected/*.error.json");
 	put_number(&b, &t, "quarantined", r->quarantined, TONE_BAD, "the reasons are in quarantine/*.reason.json");
 	put_breakers(&b, &t, r->breakers);
+	put_http_status(&b, &t, r->http);
 	put_room(&b, &t, r);
 	put_out(&b, stdout);
 }
@@ -228,6 +233,7 @@ static int run(struct cli *c, int argc, char **argv)
 	status = (r.daemon.runs || r.daemon.unknown) && !r.problem ? EXIT_DONE : EXIT_NO;
 	json_decref(r.problem);
 	json_decref(r.breakers);
+	json_decref(r.http);
 	return status;
 }
 
@@ -238,11 +244,15 @@ const struct verb verb_status = {
     "\n"
     "Whether a daemon is alive, how many executions are active, how many decisions\n"
     "are asked for, what lies in the inbox, in rejected/ and in quarantine/, which\n"
-    "circuit breakers are open, and how much room there is.\n"
+    "circuit breakers are open, which APIs are left alone, what counts against rate\n"
+    "limits, which files of the catalog cannot be used, and how much room there is.\n"
     "\n"
     "  --json  {spool, daemon: {running, pid, version}, active, asking, inbox,\n"
     "          rejected, quarantined, freeBytes, freeInodes, problem: null or\n"
-    "          {since, message}, breakers: [those not closed, as in breakers/]}\n"
+    "          {since, message}, breakers: [those not closed, as in breakers/], apis:\n"
+    "          [those left alone, as in apis/], limits: [{key, windowMs, sent}],\n"
+    "          catalog: {definitions, apis, wrong: [{file, line, column, message,\n"
+    "          suggestion}]}}\n"
     "\n"
     "exit status: 0 a daemon runs and can write; 1 none runs, or it cannot; 2 the\n"
     "spool cannot be read\n",

@@ -86,7 +86,7 @@ static int place(int inbox, const struct plan_file *f, const struct settings *s,
 
 	for (try = 0; try < 1000; try++) {
 		d->file = inbox_name(f, s->name, try);
-		if (drop_file(inbox, d->file, buf_str(&f->text), f->text.len, true, &e) == 0)
+		if (drop_file(inbox, d->file, buf_str(&f->text), f->text.len, DROP_FRESH, &e) == 0)
 			return EXIT_DONE;
 		free(d->file);
 		d->file = NULL;

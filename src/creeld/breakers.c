@@ -186,6 +186,18 @@ static bool counts(const json_t *error)
 	return c != ERROR_VALIDATION_FAILED && c != ERROR_USER_CANCELLED;
 }
 
+/* An API that refuses a request, or says that there are too many, is there. */
+static bool answered(const struct exec *x, uint32_t i, const json_t *error)
+{
+	enum error_category c = error ? error_category_of(error) : ERROR_CATEGORY_COUNT;
+	json_t *status = json_object_get(error, "statusCode");
+
+	if (!x->plan->actions[i].http || !error)
+		return false;
+	return c == ERROR_RATE_LIMIT_BURST || c == ERROR_RATE_LIMIT_DAILY ||
+	       (json_is_integer(status) && json_integer_value(status) < 500);
+}
+
 void breakers_result(struct daemon *d, const struct exec *x, uint32_t i, uint32_t attempt,
 		     const struct events *events, size_t from, msec now)
 {
@@ -208,7 +220,7 @@ void breakers_result(struct daemon *d, const struct exec *x, uint32_t i, uint32_
 	if (!over || (code && strcmp(code, refused) == 0))
 		return;
 	probe = t && is_probe(t, x, i, attempt);
-	if (success) {
+	if (success || answered(x, i, error)) {
 		if (t)
 			step(d, t, probe ? BREAKER_PROBE_SUCCESS : BREAKER_SUCCESS, now);
 	} else if (error && counts(error)) {

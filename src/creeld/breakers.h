@@ -4,8 +4,9 @@
  * An action names its breaker (`breaker: NAME`); actions of any execution may share one.  The configuration has its
  * rule (breakers: {NAME: {failures, window_sec, open_sec}}; 5, 60 and 30 where it says nothing).  What counts as a
  * failure is a failed attempt, but for validation_failed (the plan is wrong, not the tool), user_cancelled and a
- * lost attempt (nobody knows).  Actions of a breaker that is open wait for it; those with onOpen: fail fail at once,
- * with the time of the next probe as retryAfter.
+ * lost attempt (nobody knows); an HTTP action that got an answer below 500 has found its API there.  Actions of a
+ * breaker that is open wait for it; those with onOpen: fail fail at once, with the time of the next probe as
+ * retryAfter.
  *
  * Its state is breakers/NAME.json, replaced when it changes and read at the start; one that cannot be read counts as
  * closed.  It is no part of any journal: what an execution went through because of it stands there as events.

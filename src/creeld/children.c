@@ -17,6 +17,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "creeld/apis.h"
 #include "creeld/perform.h"
 #include "creeld/spares.h"
 #include "creeld/survivors.h"
@@ -318,7 +319,7 @@ void children_reap(struct daemon *d)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (!retention_ended(d, pid, status))
+		if (!retention_ended(d, pid, status) && !health_ended(d, pid, status))
 			reaped(d, pid, status);
 }
 

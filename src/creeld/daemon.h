@@ -150,6 +150,7 @@ struct lock_mark {
 
 struct flush_job;
 struct breakers;
+struct apis;
 struct http_catalog;
 struct typed_item;
 
@@ -182,6 +183,7 @@ struct daemon {
 	struct map held;      /* "r:RESOURCE" or "q:QUEUE" -> how many; keys in held_keys */
 	VEC(char *) held_keys;
 	struct breakers *breakers;
+	struct apis *apis;            /* apis.h */
 	struct http_catalog *catalog; /* definitions of HTTP actions */
 	VEC(uint32_t) stale; /* have a state.json that lags */
 	msec next_state; /* monotonic: not before then is a state.json of a busy execution written */
@@ -331,7 +333,7 @@ bool retention_ended(struct daemon *d, pid_t pid, int status);
 /* dispatch.c */
 void dispatch(struct daemon *d);
 /* Could this attempt be handed to a supervisor now? */
-bool dispatch_may(const struct daemon *d, const struct live *l, uint32_t i, msec now);
+bool dispatch_may(struct daemon *d, const struct live *l, uint32_t i, msec now);
 
 /* flush.c */
 int flusher_start(struct daemon *d, struct err *e);

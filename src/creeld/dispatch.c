@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "creeld/apis.h"
 #include "creeld/spares.h"
 #include "model/error.h"
 
@@ -46,13 +47,14 @@ static json_t *no_credentials(const char *why)
 	return error;
 }
 
-bool dispatch_may(const struct daemon *d, const struct live *l, uint32_t i, msec now)
+bool dispatch_may(struct daemon *d, const struct live *l, uint32_t i, msec now)
 {
-	return !breakers_unsettled(d, l->exec, i) && !breakers_hold(d, l->exec, i, now);
+	return !breakers_unsettled(d, l->exec, i) && !breakers_hold(d, l->exec, i, now) &&
+	       !apis_unsettled(d, l->exec, i) && !apis_hold(d, l->exec, i, now);
 }
 
 /* Put the first attempt of l that need not wait for a breaker first; false if there is none. */
-static bool choose(const struct daemon *d, struct live *l, msec now)
+static bool choose(struct daemon *d, struct live *l, msec now)
 {
 	size_t k;
 	uint32_t i;
@@ -60,7 +62,7 @@ static bool choose(const struct daemon *d, struct live *l, msec now)
 	for (k = l->queued_at; k < l->queued.n; k++) {
 		i = l->queued.v[k];
 		if (l->exec->a[i].phase == PH_RUNNING &&
-		    (breakers_unsettled(d, l->exec, i) ||
+		    (breakers_unsettled(d, l->exec, i) || apis_unsettled(d, l->exec, i) || apis_hold(d, l->exec, i, now) ||
 		     (!l->plan->actions[i].breaker_fails && breakers_hold(d, l->exec, i, now))))
 			continue;
 		memmove(l->queued.v + l->queued_at + 1, l->queued.v + l->queued_at,

@@ -18,6 +18,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "creeld/apis.h"
 #include "creeld/breakers.h"
 #include "creeld/intake.h"
 #include "creeld/lock.h"
@@ -71,6 +72,9 @@ static int patience(struct daemon *d)
 	if (has_unknown_adopted(d))
 		ms = min_ms(ms, WAIT_ADOPTED_MS);
 	at = spares_patience(d);
+	if (at >= 0)
+		ms = min_ms(ms, at);
+	at = health_patience(d);
 	if (at >= 0)
 		ms = min_ms(ms, at);
 	if (d->job)
@@ -315,6 +319,7 @@ static int serve(struct daemon *d, const struct settings *s)
 			recover_again(d);
 		turn(d);
 		dispatch(d);
+		health_run(d);
 		if (!d->job && d->dirty.n == 0 && d->unloaded.n == 0)
 			lock_settle(d);
 		status = drained(d);
@@ -412,7 +417,7 @@ static int set_up(struct daemon *d, const struct settings *s)
 	survivors_look_around(d);
 	adjust_limits(d);
 	d->catalog = http_catalog_new(d->spool.fd[SPOOL_ROOT]);
-	if (breakers_load(d, &e) < 0 || open_kernel_things(d, &e) < 0) {
+	if (breakers_load(d, &e) < 0 || apis_load(d, &e) < 0 || open_kernel_things(d, &e) < 0) {
 		log_error("%s", e.text);
 		return EXIT_SYSTEM;
 	}
@@ -446,6 +451,8 @@ static void tear_down(struct daemon *d)
 	vec_free(&d->free_slots);
 	limits_clear(d);
 	breakers_free(d);
+	health_stop(d);
+	apis_free(d);
 	typed_free(d);
 	http_catalog_free(d->catalog);
 	vec_free(&d->running);

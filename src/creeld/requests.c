@@ -105,7 +105,8 @@ char *requests_text(struct live *l, uint32_t i)
 		json_object_set_new(o, "deadline", time_text(a->deadline));
 	json_object_set_new(o, "commands", commands(l->exec, pa->id, choices, typed));
 	json_object_set_new(o, "choices", choices);
-	set_who(o, pa->confirmation);
+	if (!typed)
+		set_who(o, pa->confirmation);
 	text = json_dumps(o, JSON_INDENT(2));
 	json_decref(o);
 	if (!text)

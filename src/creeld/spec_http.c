@@ -34,7 +34,7 @@ static void set_text(json_t *o, const char *key, const char *value)
 /* ---- which program ---- */
 
 /* Beside creeld, else along its PATH; if it is nowhere, the supervisor says so. */
-static char *executor(const struct daemon *d)
+char *spec_http_executor(const struct daemon *d)
 {
 	const char *configured = json_string_value(json_object_get(d->config.http, "executor"));
 	const char *at = getenv("PATH");
@@ -121,12 +121,26 @@ static void set_limit(json_t *limits, const char *key, const json_t *config, con
 		json_object_set(limits, key, v);
 }
 
+json_t *spec_http_settings(const struct daemon *d)
+{
+	const json_t *config = d->config.http;
+	json_t *o = json_object(), *limits = json_object(), *allow = json_object_get(config, "allow_private");
+
+	json_object_set_new(o, "allowPrivate", allow ? json_incref(allow) : json_array());
+	set_limit(o, "caFile", config, "ca_file");
+	set_limit(o, "userAgent", config, "user_agent");
+	set_limit(o, "proxy", config, "proxy");
+	json_object_set_new(limits, "inlineBody", json_integer(INLINE_BODY));
+	set_limit(limits, "inlineBody", config, "inline_body");
+	set_limit(limits, "maxResponseSize", config, "max_response_size");
+	json_object_set_new(o, "limits", limits);
+	return o;
+}
+
 /* http of request.json.  definition is taken over. */
 static json_t *http_of(const struct daemon *d, const struct action *pa, json_t *definition)
 {
-	const json_t *config = d->config.http;
-	json_t *http = json_object(), *limits = json_object(), *allow = json_object_get(config, "allow_private");
-	json_t *auth = json_object_get(definition, "authentication");
+	json_t *http = spec_http_settings(d), *auth = json_object_get(definition, "authentication");
 	const char *handler = text(auth, "handler");
 
 	if (*handler && *handler != '/')
@@ -135,14 +149,6 @@ static json_t *http_of(const struct daemon *d, const struct action *pa, json_t *
 		set_text(http, "handler", handler);
 	json_object_set_new(http, "definition", definition);
 	json_object_set(http, "api", pa->api ? pa->api->entry : json_null());
-	json_object_set_new(http, "allowPrivate", allow ? json_incref(allow) : json_array());
-	set_limit(http, "caFile", config, "ca_file");
-	set_limit(http, "userAgent", config, "user_agent");
-	set_limit(http, "proxy", config, "proxy");
-	json_object_set_new(limits, "inlineBody", json_integer(INLINE_BODY));
-	set_limit(limits, "inlineBody", config, "inline_body");
-	set_limit(limits, "maxResponseSize", config, "max_response_size");
-	json_object_set_new(http, "limits", limits);
 	return http;
 }
 
@@ -318,7 +324,7 @@ int spec_put_http(struct buf *b, struct daemon *d, struct live *l, uint32_t i, c
 {
 	const struct action *pa = &l->plan->actions[i];
 	struct hidden h = {.d = d, .l = l, .action = i, .secrets = json_object(), .input = json_object()};
-	AUTO_FREE char *program = executor(d);
+	AUTO_FREE char *program = spec_http_executor(d);
 	json_t *inputs = NULL, *definition, *http;
 	int r;
 

@@ -13,6 +13,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "creeld/apis.h"
 #include "creeld/spares.h"
 
 enum { PASSES = 40, PAUSE_MS = 5, ENVIRON_MAX = 8 * 1024 * 1024 };
@@ -57,7 +58,7 @@ static bool is_ours(const struct daemon *d, pid_t pid)
 {
 	size_t k;
 
-	if (pid == d->gc)
+	if (pid == d->gc || health_knows(d, pid))
 		return true;
 	for (k = 0; k < d->running.n; k++)
 		if (d->running.v[k].supervisor.pid == pid)

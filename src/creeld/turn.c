@@ -10,12 +10,14 @@
 #include "base/mem.h"
 #include "codec/commit.h"
 #include "codec/definitions.h"
+#include "creeld/apis.h"
 #include "creeld/breakers.h"
 #include "creeld/flush.h"
 #include "creeld/requests.h"
 #include "creeld/secrets.h"
 #include "creeld/subexec.h"
 #include "creeld/typed.h"
+#include "model/error.h"
 #include "store/state_file.h"
 #include "store/write.h"
 
@@ -119,7 +121,7 @@ static void take_request(struct daemon *d, struct live *l, struct turn *t, struc
 		r = err_set(&e, EINVAL, "the plan that \"%s\" runs was pinned when its own plan was admitted",
 			    l->plan->actions[in->action].id);
 	/* In a directory that several may write to, a file can be moved in by somebody who does not own it. */
-	else if (in->kind == INPUT_DECISION && c && in->dir != SPOOL_CONFIRM_BY &&
+	else if (in->kind == INPUT_DECISION && c && in->dir != SPOOL_CONFIRM_BY && !in->typed &&
 	    (c->napprovers > 0 || c->quorum > 1 || c->no_self_approval))
 		r = err_set(&e, EPERM, "this decision counts only from confirm/by/%s/: use creel approve or creel reject",
 			    in->user);
@@ -146,6 +148,27 @@ static void take_request(struct daemon *d, struct live *l, struct turn *t, struc
 			    drop_report(in->file, "validation_failed", e.text, NULL, in->uid));
 }
 
+/* Did an attempt of an HTTP action run, so that it may have sent something? */
+static bool ran(const struct attempt_result *r)
+{
+	return r->outcome == ATTEMPT_EXITED || r->outcome == ATTEMPT_SIGNALLED || r->outcome == ATTEMPT_TIMEOUT ||
+	       r->outcome == ATTEMPT_TERMINATED;
+}
+
+static void http_ended(struct daemon *d, struct live *l, const struct input *in, msec now)
+{
+	const struct action *pa = &l->plan->actions[in->action];
+	const json_t *error = in->report.result.error;
+	enum error_category c = error ? error_category_of(error) : ERROR_CATEGORY_COUNT;
+
+	if (!pa->http)
+		return;
+	apis_ended(d, l->exec, in->action, in->attempt, error,
+		   ran(&in->report.result) ? in->report.result.finished : NOT_SENT, now);
+	if (pa->pinned && pa->pinned->typed && (c == ERROR_AUTH_INVALID || c == ERROR_AUTH_EXPIRED))
+		typed_forget(d, l->exec, in->action);
+}
+
 static void take_input(struct daemon *d, struct live *l, struct turn *t, struct input *in, struct flush_job *j)
 {
 	struct action_state *a = in->action == NO_ACTION ? NULL : &l->exec->a[in->action];
@@ -165,15 +188,19 @@ static void take_input(struct daemon *d, struct live *l, struct turn *t, struct 
 	switch (in->kind) {
 	case INPUT_RESULT:
 		core_result(l->exec, t, in->action, &in->report.result);
+		http_ended(d, l, in, t->now);
 		breakers_result(d, l->exec, in->action, in->attempt, t->out, before, t->now);
 		break;
 	case INPUT_WITHDRAWN:
 		core_result(l->exec, t, in->action, &(struct attempt_result){.outcome = ATTEMPT_WITHDRAWN});
+		apis_ended(d, l->exec, in->action, in->attempt, NULL, NOT_SENT, t->now);
 		break;
 	case INPUT_LOST:
+		apis_ended(d, l->exec, in->action, in->attempt, NULL, t->now, t->now);
 		core_lost(l->exec, t, in->action, in->reason);
 		break;
 	case INPUT_UNSTARTED:
+		apis_ended(d, l->exec, in->action, in->attempt, NULL, NOT_SENT, t->now);
 		core_unstarted(l->exec, t, in->action, in->reason);
 		break;
 	case INPUT_ADOPTED:
@@ -241,7 +268,7 @@ static void due_timers(struct daemon *d, msec now)
 /* ---- starts ---- */
 
 /* Those that wait for a breaker take no room: what can run must not wait behind them. */
-static uint32_t committed(const struct daemon *d)
+static uint32_t committed(struct daemon *d)
 {
 	uint32_t n = (uint32_t)d->running.n + d->admitted_starts;
 	msec now = clock_wall();
@@ -251,18 +278,19 @@ static uint32_t committed(const struct daemon *d)
 		const struct live *l = d->lives.v[d->queue.v[k]];
 
 		for (q = l->queued_at; q < l->queued.n; q++)
-			n += !breakers_hold(d, l->exec, l->queued.v[q], now);
+			n += !breakers_hold(d, l->exec, l->queued.v[q], now) && !apis_hold(d, l->exec, l->queued.v[q], now);
 	}
 	return n;
 }
 
 /* Is there something outside the execution that has no room for this start? */
-static bool may_start(const struct daemon *d, const struct exec *x, uint32_t i, msec now)
+static bool may_start(struct daemon *d, const struct exec *x, uint32_t i, msec now)
 {
 	const struct action *a = &x->plan->actions[i];
 
 	/* One that fails while its breaker is open does so as an attempt: see dispatch.c. */
-	return limits_allow(d, a) && (a->breaker_fails || !breakers_hold(d, x, i, now)) && !typed_is_asked(d, x, i);
+	return limits_allow(d, a) && (a->breaker_fails || !breakers_hold(d, x, i, now)) && !typed_is_asked(d, x, i) &&
+	       !apis_hold(d, x, i, now);
 }
 
 /* Start what core_next names.  true if it takes a place. */
@@ -274,6 +302,7 @@ static bool start(struct daemon *d, struct exec *x, struct turn *t)
 		return false;
 	limits_take(d, &x->plan->actions[i]);
 	breakers_started(d, x, i, t->now);
+	apis_committed(d, x, i, t->now);
 	return !x->plan->actions[i].no_supervisor;
 }
 
@@ -297,7 +326,7 @@ void turn_first_starts(struct daemon *d, struct exec *x, struct turn *t)
 
 static void park(struct daemon *d, struct live *l)
 {
-	core_park(l->exec);
+	core_park(l->exec, typed_is_asked(d, l->exec, core_next(l->exec)));
 	if (!l->is_parked)
 		vec_push(&d->parked, l->slot);
 	l->is_parked = true;
@@ -391,7 +420,7 @@ static msec state_due(const struct live *l)
 
 static bool waits(const struct exec *x)
 {
-	return x->count[PH_RUNNING] - x->waiting + x->count[PH_READY] == 0;
+	return x->count[PH_RUNNING] - x->waiting + x->count[PH_READY] - exec_awaiting(x) == 0;
 }
 
 static void fold_state(struct daemon *d, struct live *l, struct flush_job *j)
@@ -581,6 +610,7 @@ void turn(struct daemon *d)
 	j = flush_job_new();
 	d->admitted_starts = 0;
 	limits_count(d);
+	apis_count(d);
 	unpark_all(d);
 	due_timers(d, now);
 	intake_scan(d, j);
@@ -588,6 +618,7 @@ void turn(struct daemon *d)
 	for (k = 0; k < d->dirty.n; k++)
 		take_one(d, d->lives.v[d->dirty.v[k]], now, j);
 	breakers_check(d, now);
+	apis_check(d, now);
 	start_actions(d, now);
 	for (k = 0; k < d->dirty.n; k++) {
 		struct live *l = d->lives.v[d->dirty.v[k]];
@@ -600,6 +631,7 @@ void turn(struct daemon *d)
 		let_go_unopened(d);
 	stale_states(d, j);
 	breakers_save(d);
+	apis_save(d);
 	if (flush_job_is_empty(j))
 		free(j);
 	else
@@ -621,6 +653,9 @@ msec turn_deadline(struct daemon *d)
 		}
 		heap_pop(&d->timers, &item);
 	}
+	if (over && (!at || over < at))
+		at = over;
+	over = apis_deadline(d);
 	if (over && (!at || over < at))
 		at = over;
 	for (k = 0; k < d->stale.n; k++) {

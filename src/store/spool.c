@@ -35,6 +35,7 @@ static const struct {
     [SPOOL_EVENTS] = {"events", false},
     [SPOOL_TMP] = {"tmp", false},
     [SPOOL_BREAKERS] = {"breakers", false},
+    [SPOOL_APIS] = {"apis", false},
 };
 
 const char *spool_dir_name(enum spool_dir d)

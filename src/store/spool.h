@@ -31,6 +31,7 @@ enum spool_dir {
 	SPOOL_EVENTS,
 	SPOOL_TMP,
 	SPOOL_BREAKERS,
+	SPOOL_APIS,
 	SPOOL_DIR_COUNT
 };
 

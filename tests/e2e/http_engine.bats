@@ -97,6 +97,26 @@ teardown() {
 	wait_until refused
 }
 
+@test "S0-DEF: a wrong file is in the log once for each version, and in creel status with its place; it breaks only what names it" {
+	definition get
+	definition bad '{"version": "1"}'
+	api shop '{"baseUrl": "ftp://x"}'
+	echo "rescan_sec: 0.1" >"$T/quick.yaml"
+	daemon_start --config "$T/quick.yaml"
+	told() { [ "$(grep -c "catalog/actions/bad.json cannot be used: line [0-9]*, column [0-9]*: $1" "$T/serving")" -eq 1 ]; }
+	wait_until told 'a version is three numbers'
+	"$BIN/creel" --spool "$S" status >"$T/out"
+	grep -E '^catalog +catalog/actions/bad.json:[0-9]+:[0-9]+ cannot be used: a version is three numbers' "$T/out"
+	grep -E '^catalog +catalog/apis/shop.json:[0-9]+:[0-9]+ cannot be used: a base URL is' "$T/out"
+	[ "$("$BIN/creel" --spool "$S" status --json | jq -c '.catalog | [.definitions, .apis, (.wrong | length)]')" = '[1,0,2]' ]
+	definition bad '{"version": "1.0.0", "endpoint": {"method": "BREW"}}'
+	wait_until told 'must be .*GET'
+	told 'a version is three numbers' # not again and again
+	definition bad
+	mended() { [ "$("$BIN/creel" --spool "$S" status --json | jq -c '[.catalog.wrong[].file]')" = '["catalog/apis/shop.json"]' ]; }
+	wait_until mended
+}
+
 @test "S0-DEF: creel validate and creel submit know the catalog" {
 	definition get
 	cat >"$T/p.yaml" <<-'E'
