@@ -1,7 +1,7 @@
 // node check.mjs SPOOL N: every plan.json and state.json of the N executions of the spool parses.
 import fs from 'node:fs';
 import path from 'node:path';
-import { ErrorDetail, ExecutionPlan, ExecutionState } from './schemas.mjs';
+import { ActionDefinition, ApiCatalogEntry, ErrorDetail, ExecutionPlan, ExecutionState } from './schemas.mjs';
 
 const [spool, expected] = [process.argv[2], Number(process.argv[3])];
 let passed = 0;
@@ -19,14 +19,17 @@ function check(name, schema, value) {
 
 const root = path.join(spool, 'executions');
 const found = fs.readdirSync(root).flatMap((day) => fs.readdirSync(path.join(root, day)).map((id) => path.join(root, day, id)));
-const seen = { statuses: new Set(), categories: new Set() };
+const seen = { statuses: new Set(), categories: new Set(), requests: 0 };
 for (const dir of found) {
   const plan = JSON.parse(fs.readFileSync(path.join(dir, 'plan.json')));
   const state = JSON.parse(fs.readFileSync(path.join(dir, 'state.json')));
   check(`${plan.name}: plan.json`, ExecutionPlan, plan);
   check(`${plan.name}: state.json`, ExecutionState, state);
+  for (const [id, d] of Object.entries(plan.definitions ?? {})) check(`${plan.name}: definition ${id}`, ActionDefinition, d);
+  for (const [id, a] of Object.entries(plan.apis ?? {})) check(`${plan.name}: API ${id}`, ApiCatalogEntry, a);
   for (const a of Object.values(state.actionStates)) {
     seen.statuses.add(a.status);
+    seen.requests += a.httpTrace.length;
     if (a.result?.error) seen.categories.add(a.result.error.category);
   }
   seen.statuses.add(state.status);
@@ -52,6 +55,10 @@ for (const s of ['completed', 'failed', 'skipped', 'pending', 'cancelled', 'paus
     failed++;
     console.error(`no execution or action with status ${s} was seen`);
   }
+}
+if (seen.requests < 3) {
+  failed++;
+  console.error(`${seen.requests} HTTP requests were seen in states, expected 3`);
 }
 console.log(`zod: ${passed} passed, ${failed} failed`);
 process.exit(failed ? 1 : 0);

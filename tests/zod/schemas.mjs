@@ -1,4 +1,4 @@
-// The plan and state schemas of the source document (seeds/000, section 4.1), member by member, as they stand.
+// The plan, state and catalog schemas of the source document (seeds/000, section 4.1), member by member, as they stand.
 // The descriptions are left out: they do not take part in parsing.
 import { z } from 'zod';
 
@@ -59,6 +59,103 @@ const PlannedAction = z.object({
     message: z.string(),
     timeout: DurationMs.optional(),
   }).optional(),
+});
+
+export const ApiCatalogEntry = z.object({
+  apiId: z.string(),
+  name: z.string(),
+  version: z.string(),
+  baseUrl: URL,
+  errorMappings: z.array(z.object({
+    pattern: z.string().optional(),
+    status: z.number().int().optional(),
+    header: z.object({ name: z.string(), pattern: z.string() }).optional(),
+    category: ErrorCategory,
+    retryable: z.boolean(),
+    backoffStrategy: z.enum(['exponential', 'linear', 'custom']).optional(),
+  })),
+  rateLimiting: z.object({
+    detection: z.object({
+      statusCodes: z.array(z.number().int()),
+      headers: z.array(z.string()),
+      bodyPatterns: z.array(z.string()).optional(),
+    }),
+    extraction: z.object({
+      limitHeader: z.string().optional(),
+      remainingHeader: z.string().optional(),
+      resetHeader: z.string().optional(),
+      resetFormat: z.enum(['unix_seconds', 'unix_ms', 'iso8601']).optional(),
+    }),
+    backoffStrategy: z.object({
+      type: z.enum(['exponential', 'linear', 'respect_reset']),
+      initialDelay: DurationMs.optional(),
+      maxDelay: DurationMs.optional(),
+    }),
+  }).optional(),
+  quirks: z.object({
+    successWithErrorBody: z.boolean().default(false),
+    errorContentType: z.string().optional(),
+    emptyResponseOn204: z.boolean().default(true),
+    binaryErrorResponses: z.boolean().default(false),
+    nonStandardJsonContentType: z.string().optional(),
+    requiresUserAgent: z.string().optional(),
+    maxResponseSize: z.number().int().positive().optional(),
+  }),
+  healthCheck: z.object({
+    endpoint: z.string(),
+    expectedStatus: z.number().int(),
+    timeout: DurationMs,
+  }).optional(),
+  notes: z.string().optional(),
+});
+
+const Authentication = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('bearer'), token: z.string(), tokenFrom: z.enum(['env', 'user_input', 'oauth_flow']) }),
+  z.object({ type: z.literal('api_key'), header: z.string(), value: z.string(), valueFrom: z.enum(['env', 'user_input']) }),
+  z.object({
+    type: z.literal('oauth2'),
+    clientId: z.string(),
+    clientSecret: z.string(),
+    tokenUrl: URL,
+    scope: z.array(z.string()),
+    refreshToken: z.string().optional(),
+  }),
+  z.object({ type: z.literal('custom'), handler: z.string() }),
+]);
+
+export const ActionDefinition = z.object({
+  id: z.string(),
+  name: z.string(),
+  description: z.string(),
+  version: z.string().regex(/^\d+\.\d+\.\d+$/),
+  endpoint: z.object({
+    url: URL,
+    method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']),
+    headers: z.record(z.string(), z.string()),
+    timeout: DurationMs,
+  }),
+  authentication: Authentication.optional(),
+  inputSchema: z.record(z.string(), z.string()),
+  outputSchema: z.record(z.string(), z.string()),
+  retryPolicy: z.object({
+    maxAttempts: z.number().int().min(1).max(10),
+    initialDelay: DurationMs,
+    maxDelay: DurationMs,
+    backoffMultiplier: z.number().min(1).max(5),
+    retryableErrors: z.array(ErrorCategory),
+    jitter: z.boolean(),
+  }),
+  knownErrors: z.array(z.object({ pattern: z.string(), category: ErrorCategory, suggestion: z.string() })),
+  rateLimit: z.object({
+    requests: z.number().int().positive(),
+    window: DurationMs,
+    scope: z.enum(['global', 'per_user', 'per_ip']),
+  }).optional(),
+  examples: z.array(z.object({
+    name: z.string(),
+    input: z.record(z.string(), z.string()),
+    output: z.record(z.string(), z.string()),
+  })),
 });
 
 export const ExecutionPlan = z.object({
