@@ -61,7 +61,8 @@ static int make_dir(int root, const char *name, mode_t mode, gid_t group, struct
 
 int spool_create(const char *path, const char *group, struct err *e)
 {
-	static const char *const catalog[] = {"catalog/plans", "catalog/actions", "catalog/apis", "catalog/agents"};
+	static const char *const catalog[] = {"catalog/plans", "catalog/actions", "catalog/apis", "catalog/handlers",
+						  "catalog/agents"};
 	gid_t gid = (gid_t)-1;
 	int root, executions, d, r = 0;
 	size_t k;

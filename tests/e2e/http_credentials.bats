@@ -153,6 +153,35 @@ asked_again() {
 	nowhere Hunter2
 }
 
+@test "S0-DEF authentication: creel approve asks for the value without showing it; --drain says who is waited for" {
+	auth b '{"type": "bearer", "token": "the token of the shop", "tokenFrom": "user_input"}'
+	plan p '{"id": "a", "actionDefinitionId": "b"}, {"id": "b", "actionDefinitionId": "b"}'
+	drain --config "$CONFIG"
+	[ "$status" -eq 2 ]
+	id=$(id_of p)
+	grep -F "waits for a decision: creel approve $id a" "$T/log"
+	! "$BIN/creel" --spool "$S" approve "$id" a </dev/null
+	run "$BIN/creel" --spool "$S" approve "$id" a --input x=1 <<<"$VALUE"
+	[ "$status" -eq 0 ]
+	rm "$S/confirm/$id.a.approve"
+	mkfifo "$T/keys"
+	script -qefc "$BIN/creel --spool $S approve $id a --input" "$T/screen" <"$T/keys" >/dev/null 3>&- &
+	exec 8>"$T/keys"
+	wait_until grep -F 'type in: the token of the shop' "$T/screen"
+	printf '%s\n' "$VALUE" >&8
+	wait $!
+	exec 8>&-
+	[ "$(jq -r .input "$S/confirm/$id.a.approve")" = "$VALUE" ]
+	[ "$(stat -c %a "$S/confirm/$id.a.approve")" = 640 ]
+	! grep -F Hunter2 "$T/screen"
+	drain --config "$CONFIG"
+	[ "$status" -eq 0 ]
+	sent Authorization "Bearer $VALUE Bearer $VALUE"
+	nowhere Hunter2
+	run "$BIN/creel" --spool "$S" approve "$id" --input
+	[ "$status" -eq 1 ] # it is over: nothing is asked for
+}
+
 @test "S0-DEF authentication: a value that the server refuses is asked for again; reject ends the execution" {
 	auth k '{"type": "api_key", "header": "X-Key", "value": "the key", "valueFrom": "user_input"}'
 	jq '.retryPolicy.maxAttempts = 5 | .retryPolicy.retryableErrors = ["auth_invalid"] | .knownErrors = [{pattern: ".", category: "auth_invalid", suggestion: "another key"}]' \
