@@ -106,14 +106,18 @@ static int flush_commits(const struct spool *s, struct flush_job *j)
 
 static int write_commits(const struct spool *s, struct flush_job *j)
 {
+	int r = put_commits(s, j);
 	size_t k;
 
-	if (put_commits(s, j) == 0)
-		return j->wide ? spool_sync(s, &j->error) : flush_commits(s, j);
-	for (k = 0; k < j->commits.n && !j->wide; k++)
-		if (j->commits.v[k].file >= 0)
-			close(j->commits.v[k].file);
-	return -1;
+	if (r == 0)
+		r = j->wide ? spool_sync(s, &j->error) : flush_commits(s, j);
+	else
+		for (k = 0; k < j->commits.n && !j->wide; k++)
+			if (j->commits.v[k].file >= 0)
+				close(j->commits.v[k].file);
+	for (k = 0; k < j->commits.n && r < 0; k++)
+		commit_take_back(s, j->commits.v[k].live->exec->id, j->commits.v[k].seq);
+	return r;
 }
 
 static int write_admissions(const struct spool *s, struct flush_job *j)
@@ -292,8 +296,14 @@ int flush_run(const struct spool *s, struct flush_job *j, void (*durable)(struct
 {
 	while (j->step != FLUSH_DONE) {
 		j->error = (struct err){0};
-		if (do_step(s, j) < 0)
+		if (do_step(s, j) < 0) {
+			/* The kernel has forgotten what it could not flush: it is written anew. */
+			if (j->step == FLUSH_SYNC_ENDS) {
+				j->step = FLUSH_TELL;
+				j->at = 0;
+			}
 			return -1;
+		}
 		if (j->step == FLUSH_WRITE && durable)
 			durable(j);
 		j->step++;

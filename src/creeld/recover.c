@@ -89,9 +89,10 @@ static void note_seen(struct seen *seen, char *text)
 
 /* Lines with a hole: of bytes that were not flushed a power cut may take the first and leave later ones.  They become
  * blank, which readers of JSON pass over; what they said is told again. */
-static void blank_holes(int fd, const char *text, size_t n, off_t from)
+static bool blank_holes(int fd, const char *text, size_t n, off_t from)
 {
 	const char *at = text, *end = text + n, *hole, *line, *stop;
+	bool any = false;
 
 	while ((hole = memchr(at, '\0', (size_t)(end - at)))) {
 		AUTO_BUF struct buf blank = BUF_INIT;
@@ -100,18 +101,21 @@ static void blank_holes(int fd, const char *text, size_t n, off_t from)
 		line = line ? line + 1 : text;
 		stop = memchr(hole, '\n', (size_t)(end - hole));
 		if (!stop)
-			return; /* a line that was cut short is cut off before the next one */
+			return any; /* a line that was cut short is cut off before the next one */
 		buf_reserve(&blank, (size_t)(stop - line));
 		memset(blank.p, ' ', (size_t)(stop - line));
 		if (pwrite(fd, blank.p, (size_t)(stop - line), from + (line - text)) < 0)
 			log_warn("a line of events/ is damaged and cannot be made blank: %s", strerror(errno));
 		at = stop;
+		any = true;
 	}
+	return any;
 }
 
 static void read_tail(struct daemon *d, struct seen *seen)
 {
 	char when[CLOCK_TEXT];
+	bool holes = false, before;
 	int back;
 
 	for (back = 1; back >= 0; back--) {
@@ -132,11 +136,13 @@ static void read_tail(struct daemon *d, struct seen *seen)
 			text = xmalloc((size_t)(st.st_size - from) + 1);
 			n = pread(fd, text, (size_t)(st.st_size - from), from);
 			text[n > 0 ? n : 0] = '\0';
-			if (n > 0)
-				blank_holes(fd, text, (size_t)n, from);
-			newline = strrchr(text, '\n'); /* what follows a hole is told again, too */
+			before = holes;
+			if (n > 0 && blank_holes(fd, text, (size_t)n, from))
+				holes = true;
+			newline = strrchr(text, '\n');
 			*(newline ? newline : text) = '\0'; /* a line that was cut short says nothing */
-			note_seen(seen, text);
+			if (!before) /* what follows a hole is told again, too */
+				note_seen(seen, text);
 		}
 		close(fd);
 	}
@@ -227,7 +233,7 @@ static void finish_ended(struct daemon *d, struct live *l)
 {
 	struct flush_job *j = flush_job_new();
 	struct flush_state st = {.live = l, .final = true};
-	struct state_marks marks = {l->seq, l->seq};
+	struct state_marks marks = {l->seq, l->events_flushed};
 	struct buf text = BUF_INIT;
 	char path[SPOOL_PATH_MAX];
 	uint32_t i;

@@ -152,6 +152,14 @@ int commit_put(const struct spool *s, const char *id, uint32_t seq, const char *
 	return 0;
 }
 
+void commit_take_back(const struct spool *s, const char *id, uint32_t seq)
+{
+	char path[SPOOL_PATH_MAX];
+
+	spool_commit_path(id, seq, path);
+	unlinkat(s->fd[SPOOL_ROOT], path, 0);
+}
+
 int commit_flush(int file, struct err *e)
 {
 	int r = fdatasync(file) < 0 ? err_sys(e, errno, "cannot flush a commit") : 0;

@@ -36,10 +36,13 @@ int admission_forget(const struct spool *s, const struct admission *a, struct er
 int commit_put(const struct spool *s, const char *id, uint32_t seq, const char *text, size_t n, int *file,
 	       struct err *e);
 /* Flush what was put, and close it; and its name.  Each may be done in another thread.  A commit whose flush failed may
- * stand there all the same and is not to be trusted: put it again, with a fresh file. */
+ * stand there all the same and is not to be trusted: take it back, and put it again, with a fresh file. */
 int commit_flush(int file, struct err *e);
 int journal_flush(const struct spool *s, const char *id, struct err *e);
-/* All three. */
+/* Remove a commit that was put and could not be flushed, and of which nothing took effect: whoever found it there would
+ * take it for durable, since a later flush does not say again what an earlier one has said. */
+void commit_take_back(const struct spool *s, const char *id, uint32_t seq);
+/* Put it and flush both. */
 int commit_write(const struct spool *s, const char *id, uint32_t seq, const char *text, size_t n, struct err *e);
 
 /* day is YYYY-MM-DD. */

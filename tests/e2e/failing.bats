@@ -449,3 +449,36 @@ YEAR=31536000
 	[ "$(status_of a)" = completed ]
 	daemon_stop
 }
+
+@test "EDGE-5: a commit that cannot be flushed does not stand under its name: who came next would trust it" {
+	drop_one one "$(gate go)"
+	daemon_start
+	wait_until test -s "$T/ran"
+	wait_until is_state .status running
+	commits=$(ls "$(where)/journal")
+	fail fdatasync "$EIO" "*/journal/*"
+	open_gate go
+	wait_until test -e "$S/problem.json"
+	daemon_crash
+	[ "$(ls "$(where)/journal")" = "$commits" ]
+	heal
+	drain
+	[ "$status" -eq 0 ]
+	[ "$(cat "$T/ran")" = a ]
+}
+
+@test "EDGE-5: what could not be flushed at the end of an execution is written anew before it is flushed again" {
+	drop_one one "$(gate go)"
+	daemon_start
+	wait_until test -s "$T/ran"
+	wait_until is_state .status running
+	fail syncfs "$EIO" "*"
+	open_gate go
+	wait_until test -e "$S/problem.json"
+	heal
+	wait_until eval '[ -z "$(ls "$S/active")" ]'
+	is_state .status completed
+	# After a flush that failed nobody knows which lines are on disk: they stand there twice.
+	[ "$(grep -c '"type":"execution.completed"' "$S"/events/*.jsonl)" -ge 2 ]
+	daemon_stop
+}

@@ -175,6 +175,11 @@ int fdatasync(int fd)
 	return fails("fdatasync", fd, NULL) ? -1 : REAL(fdatasync)(fd);
 }
 
+int syncfs(int fd)
+{
+	return fails("syncfs", fd, NULL) ? -1 : REAL(syncfs)(fd);
+}
+
 int renameat(int from, const char *name, int to, const char *as)
 {
 	return fails("renameat", to, as) ? -1 : REAL(renameat)(from, name, to, as);

@@ -252,6 +252,20 @@ power_cut() {
 	diff "$T/all" "$T/told"
 }
 
+@test "EVT: lines that were told again do not count as flushed" {
+	waiting_execution
+	: >"$(ls "$S"/events/*.jsonl)"
+	rm "$(where)/state.json"
+	drain
+	[ "$status" -eq 2 ]
+	[ "$(state .seq)" -gt 1 ]
+	[ "$(state .eventsSeq)" -eq 0 ]
+	# As if they had not been: they are told once more.
+	: >"$(ls "$S"/events/*.jsonl)"
+	drain
+	[ "$(jq -r .seq "$S"/events/*.jsonl | sort -u | wc -l)" -eq "$(state .seq)" ]
+}
+
 # Of a result and the outputs, neither of which was flushed, a power cut may take one.
 @test "EDGE-5: a result without its outputs is no result: the attempt is lost, and nothing goes on with half of a value" {
 	for cut in 0 3 gone; do
