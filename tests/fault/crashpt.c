@@ -23,6 +23,7 @@
  *	-W        at the point everything stands still until SIGUSR1 comes, and then it strikes
  *	-w NAME   only calls of processes of this name are points
  *	-t CALL   only calls of this name are points
+ *	-P TEXT   only calls about a path that ends with this text
  *	-o FILE   where to say "point N before|after CALL NAME[PID] PATH" when it strikes, and at the end "exit STATUS"
  *
  * The calls are stopped by a seccomp filter, so that all others run at full speed.  A process that has this filter
@@ -159,7 +160,7 @@ static unsigned class_of(int error)
 static struct {
 	long point;
 	bool after, hold, half, skip, all_calls, wait;
-	const char *kill, *cut, *only_name, *only_call;
+	const char *kill, *cut, *only_name, *only_call, *only_path;
 	int error, for_ms;
 	FILE *list, *report;
 } want = {.point = -1};
@@ -295,6 +296,14 @@ static bool is_point(pid_t pid, const struct call *c, const struct user_regs_str
 	if (want.only_name) {
 		name_of(pid, text);
 		if (strcmp(text, want.only_name) != 0)
+			return false;
+	}
+	if (want.only_path) {
+		size_t n = strlen(want.only_path), m;
+
+		about(pid, c, r, text, sizeof text);
+		m = strlen(text);
+		if (m < n || strcmp(text + m - n, want.only_path) != 0)
 			return false;
 	}
 	if (want.all_calls)
@@ -700,7 +709,7 @@ int main(int argc, char **argv)
 	struct sigaction on_usr1 = {.sa_handler = on_release};
 	int o;
 
-	while ((o = getopt(argc, argv, "+l:n:ak:c:He:f:szp:Ww:t:o:")) != -1)
+	while ((o = getopt(argc, argv, "+l:n:ak:c:He:f:szp:Ww:t:o:P:")) != -1)
 		switch (o) {
 		case 'l': want.list = must_open(optarg); break;
 		case 'n': want.point = strtol(optarg, NULL, 10); break;
@@ -715,6 +724,7 @@ int main(int argc, char **argv)
 		case 'p': want.all_calls = strcmp(optarg, "all") == 0; break;
 		case 'W': want.wait = true; break;
 		case 'w': want.only_name = optarg; break;
+		case 'P': want.only_path = optarg; break;
 		case 't': want.only_call = optarg; break;
 		case 'o': want.report = must_open(optarg); break;
 		default: return 64;

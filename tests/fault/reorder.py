@@ -1,631 +1,247 @@
-"""reorder.py - every file tree that a power cut may leave, by a model of what file systems promise.
-
-A run is recorded with strace: every call that changes the spool, every flush, and every line that an action writes outside
-of it. From that follow the trees that may be found after a power cut at any moment, under one of two models:
-
-  ordered  like ext4 and xfs: changes of directories persist as a prefix of their order, at least to the last flush of
-           anything; bytes of a file persist when it is flushed, else all, half or none of them
-  weak     what POSIX promises: a change of a directory persists when that directory is flushed; of those that are not, any
-           subset may be lost (a rename as a whole), except that nothing persists in a directory that does not
-
-Each tree is judged: what had shown itself by then must be in it. Some are brought to life: a daemon starts on them and
-must come to a true end.
-
-Which moments: the trees that are possible before a call are also possible after it, unless the call flushes something, and
-no more had shown itself before than after. So it is enough to look just before each flush returns, just after something
-showed itself, and at the end. Which subsets: all of up to 8 changes; of more all, none, each lost alone, each kept alone, and
-as many at random as CAP says.
-"""
-import collections
+"""reorder.py - every tree that a power cut may leave (trees.py), of plan P and of the rare things that flush: each judged,
+and some brought to life, where a daemon must come to a true end."""
+import glob
 import hashlib
-import itertools
 import json
 import os
-import random
-import re
 import shutil
-import subprocess
 
 import check
+import truncation
 import world
 from suite import Suite, Task
+from trees import Record, Shown, Trees, bring_to_life, judge, record
 
-CAP = 48          # random subsets of one moment
-CHUNKS = 16       # tasks
-ALIVE = 1200      # trees of one model that are brought to life
-CALLS = ("open,openat,creat,write,pwrite64,writev,fsync,fdatasync,syncfs,sync,rename,renameat,renameat2,link,linkat,"
-         "symlink,symlinkat,unlink,unlinkat,mkdir,mkdirat,rmdir,ftruncate,truncate")
-
-HEX = re.compile(rb"(?:\\x[0-9a-f]{2})+")
-STRING = r'"((?:\\x[0-9a-f]{2})*)"'
-FD = r"(-?\d+|AT_FDCWD)(?:<([^>]*)>)?"
+CHUNKS = 16   # tasks of plan P
+ALIVE = 1200  # trees of one model of plan P that are brought to life
 
 
-def unhex(text):
-    return HEX.sub(lambda m: bytes.fromhex(m.group().decode().replace("\\x", "")), text.encode("latin1"))
+# ---- what is recorded ----
+
+class Scene:
+    """A spool, what a daemon does on it while it is recorded, and what must be true of every tree after that."""
+    name = "P"
+    chunks = CHUNKS
+    alive = ALIVE
+    approve = ('"$@" --drain; for r in "$0"/confirm/*.request.json; do [ ! -e "$r" ] || : > "${r%request.json}approve"; '
+               'done; "$@" --drain')
+
+    def prepare(self, directory, programs):
+        run = world.Run(directory, programs)
+        run.new_spool()
+        run.drop(world.plan_p(run.effects))
+        return run
+
+    def record(self, directory, programs):
+        run = self.prepare(directory, programs)
+        self.before = check.read(run.effects).decode() if os.path.exists(run.effects) else ""
+        found = Record(run.spool, run.effects)
+        self.do(run, found)
+        return run, found
+
+    def do(self, run, found):
+        record(run, found, ["/bin/sh", "-c", self.approve, run.spool, *run.creeld()])
+
+    def judge(self, tree, shown, moment):
+        """Findings in a tree."""
+        return judge(tree, shown, moment)
+
+    def final(self, run):
+        run.recover()
+        return check.Check(run, world.P_STATUS, world.P_WORDS).final(power_cut=True)
 
 
-def to_path(text):
-    return unhex(text).decode("utf8", "surrogateescape")
+class Killed(Scene):
+    """The first daemon is killed when a commit has its name and is not flushed; the next one acts on it."""
+    name, chunks, alive = "killed", 2, 150
+
+    def do(self, run, found):
+        record(run, found, run.creeld("--drain"), "inject=fdatasync:signal=KILL:when=2")
+        record(run, found, ["/bin/sh", "-c", self.approve, run.spool, *run.creeld()])
 
 
-class Symlink(bytes):
-    """The content of a symbolic link."""
+class Claimed(Scene):
+    """An execution in place whose claim is still there, and whose link in active/ a power cut took."""
+    name, chunks, alive = "claimed", 2, 100
+
+    def prepare(self, directory, programs):
+        run = super().prepare(directory, programs)
+        run.crashpt("-n", "1", "-t", "renameat", "-P", "/new", "-a", "-k", "all")
+        for link in glob.glob(run.below("active", "*")):
+            os.unlink(link)
+        return run
 
 
-# One change: kind is mk (a name for an inode), rm, mv, wr (bytes), tr (a length), fl (a flush), out (a line outside).
-Change = collections.namedtuple("Change", "kind a b c d e", defaults=(None,) * 5)
+class Reopened(Scene):
+    """An execution that has ended as failed is opened again by a retry."""
+    name, chunks, alive = "reopened", 2, 100
+
+    def prepare(self, directory, programs):
+        run = world.Run(directory, programs)
+        run.new_spool()
+        run.drop({"name": "R", "actions": [{"id": "a", "actionDefinitionId": "command", "inputs": {
+            "command": world.tool("effect"), "args": [run.effects, "first:3", "out:value=a"]}}]})
+        run.drain()
+        self.id = os.path.basename(check.executions(run.spool)[0])
+        with open(run.below("control", self.id + ".a.retry"), "w"):
+            pass
+        return run
+
+    def do(self, run, found):
+        record(run, found, run.creeld("--drain"))
+
+    def final(self, run):
+        run.recover()
+        return check.Check(run, {"a": "completed"}).final(power_cut=True)
 
 
-class Record:
-    """What a run did to a spool: the tree at its beginning, and the changes in order."""
+class Torn(Scene):
+    """A last commit in pieces that took no effect is set aside."""
+    name, chunks, alive = "torn", 2, 100
 
-    def __init__(self, root, effects):
-        self.root, self.effects = os.path.realpath(root), os.path.realpath(effects)
-        self.dirs, self.files = {0: {}}, {}
-        self.last_ino = 0
-        self.load(self.root, 0)
-        self.first_dirs = {i: dict(d) for i, d in self.dirs.items()}
-        self.first_files = dict(self.files)
-        self.changes = []
-        self.made_dir = {}  # inode of a directory -> the change that made its name
-        self.offsets = {}
-
-    def ino(self):
-        self.last_ino += 1
-        return self.last_ino
-
-    def load(self, path, into):
-        for entry in sorted(os.scandir(path), key=lambda e: e.name):
-            i = self.ino()
-            self.dirs[into][entry.name] = i
-            if entry.is_symlink():
-                self.files[i] = Symlink(os.readlink(entry.path).encode())
-            elif entry.is_dir(follow_symlinks=False):
-                self.dirs[i] = {}
-                self.load(entry.path, i)
-            elif entry.is_file(follow_symlinks=False):
-                self.files[i] = check.read(entry.path)
-
-    # -- reading the trace --
-
-    def look(self, path):
-        """(directory, name, inode or None) of a path below the root, else None."""
-        if path == self.root:
-            return None, "", 0
-        if not path.startswith(self.root + "/"):
-            return None
-        at = 0
-        parts = path[len(self.root) + 1:].split("/")
-        for part in parts[:-1]:
-            at = self.dirs.get(at, {}).get(part)
-            if at is None or at not in self.dirs:
-                return None
-        return at, parts[-1], self.dirs[at].get(parts[-1])
-
-    def resolve(self, base, name):
-        name = to_path(name)
-        if not name.startswith("/"):
-            name = os.path.join(to_path(base) if base else "/", name)
-        return os.path.normpath(name)
-
-    def read_trace(self, path):
-        pending = {}
-        with open(path, encoding="latin1") as f:
-            for line in f:
-                m = re.match(r"(\d+) +(.*)$", line.rstrip("\n"))
-                if not m:
-                    continue
-                pid, text = m.groups()
-                begun = len(self.changes)
-                if text.endswith("<unfinished ...>"):
-                    pending[pid] = (text[:-len("<unfinished ...>")], begun)
-                    continue
-                m = re.match(r"<\.\.\. \w+ resumed>(.*)$", text)
-                if m:
-                    before, begun = pending.pop(pid, ("", begun))
-                    text = before + m.group(1)
-                m = re.match(r"(\w+)\((.*)\) += (-?\d+)", text)
-                if m and int(m.group(3)) >= 0:
-                    self.take(pid, m.group(1), m.group(2), int(m.group(3)), begun)
-
-    def take(self, pid, call, args, result, begun):
-        if call in ("open", "openat", "creat"):
-            self.take_open(pid, call, args, result)
-        elif call in ("write", "pwrite64"):
-            self.take_write(pid, args, result)
-        elif call in ("fsync", "fdatasync"):
-            where = self.look(to_path(re.match(FD, args).group(2) or ""))
-            if where and where[2] is not None:
-                self.changes.append(Change("fl", where[2], begun))
-        elif call in ("sync", "syncfs"):
-            self.changes.append(Change("fl", None, begun))
-        elif call.startswith("rename"):
-            self.take_rename(call, args)
-        elif call in ("link", "linkat"):
-            old, new = self.two_paths(call == "link", args)
-            if old and new and old[2] is not None:
-                self.add_name(new, old[2])
-        elif call in ("symlink", "symlinkat"):
-            m = re.match(STRING + ", " + (FD + ", " if call == "symlinkat" else "()()") + STRING, args)
-            where = self.look(self.resolve(m.group(3), m.group(4)))
-            if where:
-                i = self.ino()
-                self.files[i] = Symlink(unhex(m.group(1)))
-                self.add_name(where, i, content=self.files[i])
-        elif call in ("unlink", "unlinkat", "rmdir"):
-            where = self.one_path(call in ("unlink", "rmdir"), args)
-            if where and where[0] is not None and where[2] is not None:
-                del self.dirs[where[0]][where[1]]
-                self.changes.append(Change("rm", where[0], where[1]))
-        elif call in ("mkdir", "mkdirat"):
-            where = self.one_path(call == "mkdir", args)
-            if where:
-                i = self.ino()
-                self.dirs[i] = {}
-                self.made_dir[i] = len(self.changes)
-                self.add_name(where, i, is_dir=True)
-        elif call == "ftruncate":
-            m = re.match(FD + r", (\d+)", args)
-            where = self.look(to_path(m.group(2) or "")) if m else None  # none: a memory file
-            if where and where[2] in self.files:
-                n = int(m.group(3))
-                self.files[where[2]] = self.files[where[2]][:n].ljust(n, b"\0")
-                self.changes.append(Change("tr", where[2], n))
-
-    def one_path(self, plain, args):
-        if plain:
-            return self.look(self.resolve(None, re.match(STRING, args).group(1)))
-        m = re.match(FD + ", " + STRING, args)
-        return self.look(self.resolve(m.group(2), m.group(3)))
-
-    def two_paths(self, plain, args):
-        if plain:
-            m = re.match(STRING + ", " + STRING, args)
-            return self.look(self.resolve(None, m.group(1))), self.look(self.resolve(None, m.group(2)))
-        m = re.match(FD + ", " + STRING + ", " + FD + ", " + STRING, args)
-        return self.look(self.resolve(m.group(2), m.group(3))), self.look(self.resolve(m.group(5), m.group(6)))
-
-    def add_name(self, where, i, is_dir=False, content=None):
-        self.dirs[where[0]][where[1]] = i
-        self.changes.append(Change("mk", where[0], where[1], i, is_dir, content))
-
-    def take_rename(self, call, args):
-        old, new = self.two_paths(call == "rename", args)
-        if not old or not new:
-            if new:  # from outside: whoever drops flushes first
-                raise SystemExit("a rename into the spool from outside: %s" % args[:200])
-            return
-        i = self.dirs[old[0]].pop(old[1])
-        self.dirs[new[0]][new[1]] = i
-        self.changes.append(Change("mv", old[0], old[1], new[0], new[1], i))
-
-    def take_open(self, pid, call, args, fd):
-        if call == "openat":
-            m = re.match(FD + ", " + STRING + r", ([A-Z_|0-9a-z]+)", args)
-            path, flags = self.resolve(m.group(2), m.group(3)), m.group(4)
-        else:
-            path, flags = self.resolve(None, re.match(STRING, args).group(1)), args if call == "open" else "O_CREAT|O_TRUNC"
-        where = self.look(path)
-        if not where or where[0] is None:
-            return
-        i = where[2]
-        if i is None and "O_CREAT" in flags:
-            i = self.ino()
-            self.files[i] = b""
-            self.add_name(where, i)
-        elif i in self.files and "O_TRUNC" in flags and self.files[i]:
-            self.files[i] = b""
-            self.changes.append(Change("tr", i, 0))
-        self.offsets[(pid, fd)] = None if "O_APPEND" in flags else 0
-
-    def take_write(self, pid, args, n):
-        m = re.match(FD + ", " + STRING + r"(?:\.\.\.)?, \d+(?:, (\d+))?", args)
-        if not m:
-            return
-        path, data = to_path(m.group(2) or ""), unhex(m.group(3))[:n]
-        if path == self.effects:
-            self.changes.append(Change("out", data.decode()))
-            return
-        where = self.look(path)
-        if not where or where[2] not in self.files:
-            return
-        i, key = where[2], (pid, int(m.group(1)))
-        if m.group(4):
-            at = int(m.group(4))
-        else:
-            at = self.offsets.get(key)
-            if at is None:
-                at = len(self.files[i])
-            else:
-                self.offsets[key] += n
-        self.files[i] = put(self.files[i], at, data)
-        self.changes.append(Change("wr", i, at, data))
+    def prepare(self, directory, programs):
+        run = super().prepare(directory, programs)
+        run.drain()
+        d = check.executions(run.spool)[0]
+        truncation.unsee(run, d, truncation.cut_last(d, 40))
+        return run
 
 
-def put(old, at, data):
-    return old[:at].ljust(at, b"\0") + data + old[at + len(data):]
+class Quarantined(Scene):
+    """Damage in the middle of a journal sets the execution apart."""
+    name, chunks, alive = "quarantined", 1, 50
 
+    def prepare(self, directory, programs):
+        run = super().prepare(directory, programs)
+        run.drain()
+        path = os.path.join(check.executions(run.spool)[0], "journal", "00000002.json")
+        os.chmod(path, 0o644)
+        os.truncate(path, 100)
+        return run
 
-# ---- what had shown itself ----
+    def do(self, run, found):
+        record(run, found, run.creeld("--drain"))
 
-class Shown:
-    """What somebody could see at a moment of the record: for each execution the last commit that had shown itself, its
-    bytes, and the lines outside."""
+    def judge(self, tree, shown, moment):
+        apart = [p for p in tree if p.startswith("quarantine/") and p.endswith(".reason.json")]
+        if not any(p.startswith("active/") and p != "active/" for p in tree) and not apart:
+            yield "lost: a damaged execution is neither active nor in quarantine"
 
-    def __init__(self, record):
-        self.upto = []     # after so many changes: {execution: seq}
-        self.out = []      # and so many lines outside
-        self.commits = {}  # (execution, seq) -> bytes
-        self.starts = {}   # (execution, action, attempt) -> seq
-        self.asks = {}     # (execution, action) -> seq
-        self.lines = []
-        self.events_at = {}
-        dirs = {i: dict(d) for i, d in record.first_dirs.items()}
-        files = dict(record.first_files)
-        paths = {}
-
-        def walk(i, path):
-            for name, j in dirs.get(i, {}).items():
-                paths[j] = path + name
-                if j in dirs:
-                    walk(j, path + name + "/")
-
-        walk(0, "")
-        shown = {}
-        for i, path in list(paths.items()):
-            self.note_commit(path, files.get(i))
-        for i, path in list(paths.items()):
-            self.note(path, files.get(i), shown)
-        self.upto.append(dict(shown))
-        self.out.append(0)
-        for change in record.changes:
-            if change.kind == "mk":
-                dirs.setdefault(change.a, {})[change.b] = change.c
-                if change.d:
-                    dirs.setdefault(change.c, {})
-                else:
-                    files.setdefault(change.c, change.e or b"")
-                paths[change.c] = os.path.join(paths.get(change.a, ""), change.b)
-            elif change.kind == "mv":
-                dirs[change.a].pop(change.b, None)
-                dirs[change.c][change.d] = change.e
-                paths[change.e] = os.path.join(paths.get(change.c, ""), change.d)
-                if change.e in dirs:
-                    walk(change.e, paths[change.e] + "/")
-                    for i in list(paths):
-                        self.note_commit(paths[i], files.get(i))
-                self.note_commit(paths[change.e], files.get(change.e))
-                self.note(paths[change.e], files.get(change.e), shown)
-            elif change.kind == "wr":
-                files[change.a] = put(files.get(change.a, b""), change.b, change.c)
-                self.note(paths.get(change.a, ""), files[change.a], shown, change.c)
-            elif change.kind == "tr":
-                files[change.a] = files[change.a][:change.b]
-            elif change.kind == "out":
-                self.lines.append(change.a)
-                words = change.a.split(" ")
-                seq = self.starts.get((words[0], words[1], int(words[2])))
-                if seq:
-                    shown[words[0]] = max(shown.get(words[0], 0), seq)
-                elif words[3] == "begin":
-                    shown[words[0]] = 1 << 30  # it began before any commit said so: whatever is found, it is missing
-            self.upto.append(dict(shown))
-            self.out.append(len(self.lines))
-
-    def note_commit(self, path, data):
-        m = re.match(r"executions/[^/]+/([^/]+)/journal/(\d{8})\.json$", path)
-        if not m or not data:
-            return
-        try:
-            doc = json.loads(data)
-        except ValueError:
-            return
-        execution, seq = m.group(1), int(m.group(2))
-        self.commits[(execution, seq)] = data
-        for ev in doc["events"]:
-            if ev["type"] == "action.execute.requested":
-                self.starts[(execution, ev["action"], ev["attempt"])] = seq
-            if ev["type"] == "user.confirmation.requested":
-                self.asks[(execution, ev["action"])] = seq
-
-    def note(self, path, data, shown, new=None):
-        """A file of the spool that says that something happened."""
-        def up(execution, seq):
-            shown[execution] = max(shown.get(execution, 0), seq)
-
-        if path.startswith("events/"):
-            for line in (new if new is not None else data or b"").split(b"\n"):
-                try:
-                    doc = json.loads(line)
-                    up(doc["execution"], doc["seq"])
-                except (ValueError, KeyError):
-                    pass
-        elif path.endswith("/state.json") and data:
+    def final(self, run):
+        run.recover()
+        c = check.Check(run)
+        reasons = glob.glob(run.below("quarantine", "*.reason.json"))
+        if len(reasons) != 1:
+            c.say("lost", "%d reasons in quarantine/", len(reasons))
+        for path in reasons:
             try:
-                doc = json.loads(data)
-                up(doc["id"], doc["seq"])
+                json.loads(check.read(path))["reason"]
             except (ValueError, KeyError):
-                pass
-        elif path.startswith("confirm/") and path.endswith(".request.json"):
-            execution, _, action = os.path.basename(path)[:-len(".request.json")].partition(".")
-            up(execution, self.asks.get((execution, action), 1 << 30))
+                c.say("half", "%s is not whole", os.path.basename(path))
+        if os.listdir(run.below("active")):
+            c.say("unfinished", "it is in quarantine and active")
+        return c.found + run.problems
 
 
-# ---- the trees ----
-
-class Trees:
-    """The trees that a record allows under a model."""
-
-    def __init__(self, record, model):
-        self.record, self.model = record, model
-        self.meta = [k for k, c in enumerate(record.changes) if c.kind in ("mk", "rm", "mv")]
-
-    def moments(self):
-        """How many changes have been made: just before each flush returns, after what shows itself, and at the end."""
-        changes = self.record.changes
-        found = {len(changes)}
-        for k, c in enumerate(changes):
-            if c.kind == "fl":
-                found.add(k)
-            elif c.kind in ("out", "mv", "wr"):
-                found.add(k + 1)
-        return sorted(found)
-
-    def durable(self, moment):
-        """The changes that no power cut can take any more: (of directories, of bytes)."""
-        changes = self.record.changes
-        meta, data = set(), set()
-        for k in range(moment):
-            flush = changes[k]
-            if flush.kind != "fl":
-                continue
-            for q in range(flush.b):
-                c = changes[q]
-                if c.kind in ("wr", "tr") and flush.a in (None, c.a):
-                    data.add(q)
-                elif c.kind in ("mk", "rm", "mv") and (flush.a is None or self.model == "ordered" or
-                                                       flush.a in (c.a, c.c if c.kind == "mv" else c.a)):
-                    meta.add(q)
-        return meta, data
-
-    def needed(self, k):
-        """The change without which this one cannot persist: that which made its directory."""
-        c = self.record.changes[k]
-        return self.record.made_dir.get(c.c if c.kind == "mv" else c.a)
-
-    def closed(self, kept):
-        """Nothing persists in a directory that does not."""
-        while True:
-            gone = {k for k in kept if self.needed(k) is not None and self.needed(k) not in kept}
-            if not gone:
-                return kept
-            kept = kept - gone
-
-    def subsets(self, meta, open_meta):
-        everything = meta | set(open_meta)
-        if self.model == "ordered":
-            # To the last flush all of them, then a prefix.
-            yield meta
-            for n in range(1, len(open_meta) + 1):
-                yield meta | set(open_meta[:n])
-            return
-        if len(open_meta) <= 8:
-            for bits in itertools.product((0, 1), repeat=len(open_meta)):
-                yield self.closed(meta | {k for b, k in zip(bits, open_meta) if b})
-            return
-        yield self.closed(meta)
-        yield everything
-        for k in open_meta:
-            yield self.closed(everything - {k})
-            yield self.closed(meta | {k})
-        pick = random.Random(len(open_meta) * 1000 + max(open_meta))
-        for _ in range(CAP):
-            yield self.closed(meta | {k for k in open_meta if pick.random() < 0.5})
-
-    def states(self, moment):
-        """(changes of directories that persist, {inode: how much of its bytes that are not flushed})."""
-        meta, data = self.durable(moment)
-        open_meta = [k for k in self.meta if k < moment and k not in meta]
-        open_files = sorted({c.a for k, c in enumerate(self.record.changes[:moment])
-                             if c.kind in ("wr", "tr") and k not in data})
-        for kept in self.subsets(meta, open_meta):
-            for much in ("none", "all", "half"):
-                yield kept, data, {i: much for i in open_files}
-        for i in open_files:  # the bytes of one file alone are lost, or are there
-            yield meta | set(open_meta), data, {j: "none" if j == i else "all" for j in open_files}
-            yield meta | set(open_meta), data, {j: "all" if j == i else "none" for j in open_files}
-
-    def build(self, moment, kept, data, much):
-        """{path: bytes, or None for a directory}"""
-        dirs = {i: dict(d) for i, d in self.record.first_dirs.items()}
-        files = dict(self.record.first_files)
-        for k, c in enumerate(self.record.changes[:moment]):
-            if c.kind == "mk":
-                if c.d:
-                    dirs.setdefault(c.c, {})
-                else:
-                    files.setdefault(c.c, c.e or b"")
-                if k in kept:
-                    dirs.setdefault(c.a, {})[c.b] = c.c
-            elif c.kind == "rm":
-                if k in kept:
-                    dirs.get(c.a, {}).pop(c.b, None)
-            elif c.kind == "mv":
-                if k in kept:
-                    if dirs.get(c.a, {}).get(c.b) == c.e:
-                        del dirs[c.a][c.b]
-                    dirs.setdefault(c.c, {})[c.d] = c.e
-            elif c.kind == "wr":
-                part = c.c
-                if k not in data:
-                    part = {"none": b"", "half": c.c[:len(c.c) // 2], "all": c.c}[much.get(c.a, "all")]
-                if part:
-                    files[c.a] = put(files.get(c.a, b""), c.b, part)
-            elif c.kind == "tr" and (k in data or much.get(c.a) != "none"):
-                files[c.a] = files.get(c.a, b"")[:c.b].ljust(c.b, b"\0")
-        found = {}
-
-        def walk(i, path):
-            for name, j in dirs.get(i, {}).items():
-                if j in dirs:
-                    found[path + name + "/"] = None
-                    walk(j, path + name + "/")
-                else:
-                    found[path + name] = files.get(j, b"")
-
-        walk(0, "")
-        return found
+SCENES = [Scene(), Killed(), Claimed(), Reopened(), Torn(), Quarantined()]
 
 
-def judge(tree, shown, moment):
-    """Is what had shown itself in this tree?"""
-    for execution, seq in shown.upto[moment].items():
-        base = None
-        for path in tree:
-            if path.startswith("executions/") and path.endswith("/%s/plan.json" % execution):
-                base = path[:-len("plan.json")]
-        if base is None:
-            yield "lost: execution %s had shown itself and is not there" % execution
-            continue
-        for n in range(1, min(seq, 100000) + 1):
-            want = shown.commits.get((execution, n))
-            if want is None:
-                yield "false: something of %s had shown itself that no commit says" % execution
-                break
-            have = tree.get("%sjournal/%08d.json" % (base, n))
-            if have != want:
-                yield "lost: commit %d of %s had shown itself and is %s" % (
-                    n, execution, "not there" if have is None else "cut to %d bytes" % len(have))
-                break
+# ---- the suite ----
 
+class Recorded:
+    """A scene that was recorded, and the trees that it allows."""
 
-def bring_to_life(tree, run):
-    """The tree as a spool, on another day: another boot, the same directory."""
-    os.makedirs(run.spool, mode=0o700)
-    os.chmod(run.spool, 0o700)
-    for path, data in sorted(tree.items()):
-        to = os.path.join(run.spool, path)
-        if data is None:
-            os.makedirs(to, mode=0o700, exist_ok=True)
-        elif isinstance(data, Symlink):
-            os.symlink(data.decode(), to)
-        else:
-            with open(to, "wb") as f:
-                f.write(data)
-            if "/journal/" in path:
-                os.chmod(to, 0o444)
-    there = os.stat(run.spool)
-    with open("/proc/sys/kernel/random/boot_id", "rb") as f:
-        boot = f.read().strip()
-    for base, _, names in os.walk(run.spool):
-        for name in names:
-            path = os.path.join(base, name)
-            if name == "creeld.lock" or name == "lock":
-                text = check.read(path).replace(boot, b"00000000-0000-4000-8000-000000000000")
-                if name == "creeld.lock":
-                    text = re.sub(rb"dev=\d+\nino=\d+\n", b"dev=%d\nino=%d\n" % (there.st_dev, there.st_ino), text)
-                with open(path, "wb") as f:
-                    f.write(text)
+    def __init__(self, scene, model, directory, programs):
+        self.scene = scene
+        self.run, found = scene.record(directory, programs)
+        self.before = scene.before
+        self.shown, self.trees = Shown(found), Trees(found, model)
+        self.seen = set()
 
+    def unique(self, moments):
+        """(moment, tree, mark) of all trees that are not the same as one before."""
+        for moment in moments:
+            for kept, data, much in self.trees.states(moment):
+                tree = self.trees.build(moment, kept, data, much)
+                text = repr((sorted(tree.items()), self.shown.upto[moment], self.shown.out[moment]))
+                mark = hashlib.sha1(text.encode()).digest()
+                if mark not in self.seen:
+                    self.seen.add(mark)
+                    yield moment, tree, int.from_bytes(mark[:4], "big")
 
-def record(run, command):
-    """Run command under strace and read what it did."""
-    found = Record(run.spool, run.effects)
-    trace = os.path.join(run.dir, "trace")
-    with open(run.log, "ab") as log:
-        subprocess.run(["strace", "-f", "-y", "-xx", "-s", "4194304", "--seccomp-bpf", "-e", "trace=" + CALLS,
-                        "-e", "signal=none", "-o", trace, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                       env=run.env, check=False, timeout=world.PATIENCE)
-    found.read_trace(trace)
-    return found
+    def judge(self, tree, moment):
+        return list(self.scene.judge(tree, self.shown, moment))
 
+    def live(self, run, tree, moment):
+        """Bring it to life in the spool of run."""
+        shutil.rmtree(run.spool, ignore_errors=True)
+        run.problems.clear()
+        bring_to_life(tree, run.spool)
+        run.effects = self.run.effects  # the plan names it
+        with open(run.effects, "w") as f:
+            f.write(self.before + "".join(self.shown.lines[:self.shown.out[moment]]))
+        return self.scene.final(run)
 
-def record_p(directory, programs):
-    """Plan P, from the drop to the end; it is approved by hand between two daemons."""
-    run = world.Run(directory, programs)
-    run.new_spool()
-    run.drop(world.plan_p(run.effects))
-    script = ('"$@" --drain; for r in "$0"/confirm/*.request.json; do : > "${r%request.json}approve"; done; '
-              '"$@" --drain')
-    return run, record(run, ["/bin/sh", "-c", script, run.spool, *run.creeld()])
+    def what(self, moment):
+        c = self.trees.record.changes[moment - 1] if moment else None
+        return "after %d changes%s" % (moment, " (%s)" % " ".join(str(x)[:40] for x in c if x is not None) if c else "")
 
 
 class Reorder(Suite):
-    sample = 1
+    sample = 0
 
     def __init__(self, model):
         self.model = model
         self.name = "reorder-" + model
-        self.title = "every tree that a power cut may leave, %s model; %d of them brought to life" % (model, ALIVE)
-        self.recorded = None
+        self.title = "every tree that a power cut may leave, %s model; of plan P about %d brought to life" % (model, ALIVE)
+        self.recorded = {}
 
     def missing(self):
         return None if shutil.which("strace") else "needs strace"
 
     def tasks(self, context):
-        return [Task(self.name, n=k) for k in range(CHUNKS)]
+        return [Task(self.name, n=k, variant=s.name) for s in SCENES for k in range(s.chunks)]
+
+    def thin(self, tasks):
+        return [t for t in tasks if t.n == 0 and t.variant == "P"] if self.model == "weak" else []
 
     def set_up(self, directory, programs):
-        run, found = record_p(os.path.join(directory, "recorded"), programs)
-        self.recorded = run, found, Shown(found), Trees(found, self.model)
+        self.directory = directory
 
     def run(self, task, directory, programs):
-        origin, _, shown, trees = self.recorded
+        scene = next(s for s in SCENES if s.name == task.variant)
+        if scene.name not in self.recorded:
+            self.recorded[scene.name] = Recorded(scene, self.model, os.path.join(self.directory, scene.name), programs)
+        recorded = self.recorded[scene.name]
         run = world.Run(directory, programs)
-        run.effects = origin.effects  # the plan names it
-        seen, alive, found = set(), 0, []
-        for moment in trees.moments()[task.n::CHUNKS]:
-            for kept, data, much in trees.states(moment):
-                tree = trees.build(moment, kept, data, much)
-                mark = hashlib.sha1(repr((sorted(tree.items()), shown.upto[moment], shown.out[moment])).encode()).digest()
-                if mark in seen:
-                    continue
-                seen.add(mark)
-                bad = list(judge(tree, shown, moment))
-                if int.from_bytes(mark[:4], "big") % self.thinner(trees) == 0:
-                    alive += 1
-                    bad += self.live(run, tree, shown, moment)
-                found += ["after %d changes (%s): %s" % (moment, self.last(trees, moment), what) for what in bad]
-                if len(found) > 20:
-                    break
-        run.count = len(seen)
-        run.notes.append("%d trees, %d brought to life" % (len(seen), alive))
-        return run, "%d changes" % len(trees.record.changes), found
+        moments = recorded.trees.moments()[task.n::scene.chunks]
+        total = sum(1 for m in moments for _ in recorded.trees.states(m))
+        one_of = max(1, total * scene.chunks // 3 // scene.alive)  # two of three or so are the same as another
+        count, alive, found = 0, 0, []
+        for moment, tree, mark in recorded.unique(moments):
+            count += 1
+            bad = recorded.judge(tree, moment)
+            if mark % one_of == 0:
+                alive += 1
+                bad += recorded.live(run, tree, moment)
+                if bad:
+                    self.keep(tree, moment)
+            found += ["%s: %s" % (recorded.what(moment), what) for what in bad]
+            if len(found) > 20:
+                break
+        run.count = count
+        run.notes.append("%d trees, %d brought to life" % (count, alive))
+        return run, "%s, %d changes" % (scene.name, len(recorded.trees.record.changes)), found
 
-    def thinner(self, trees):
-        """One of how many trees is brought to life: about ALIVE in all."""
-        if not hasattr(self, "one_of"):
-            total = sum(1 for m in trees.moments()[::CHUNKS] for _ in trees.states(m)) * CHUNKS
-            self.one_of = max(1, total // 3 // ALIVE)
-        return self.one_of
-
-    @staticmethod
-    def last(trees, moment):
-        c = trees.record.changes[moment - 1] if moment else None
-        return " ".join(str(x)[:40] for x in c if x is not None) if c else "nothing"
-
-    @staticmethod
-    def live(run, tree, shown, moment):
-        shutil.rmtree(run.spool, ignore_errors=True)
-        run.problems.clear()
-        bring_to_life(tree, run)
-        with open(run.effects, "w") as f:
-            f.write("".join(shown.lines[:shown.out[moment]]))
-        run.recover()
-        found = check.Check(run, world.P_STATUS, world.P_WORDS).final(power_cut=True)
-        if found:
-            keep = os.path.join(world.TOOLS, "kept", "reorder-%d" % moment)
-            shutil.rmtree(keep, ignore_errors=True)
-            os.makedirs(os.path.dirname(keep), exist_ok=True)
-            again = world.Run(keep, run.programs)
-            bring_to_life(tree, again)
-            found.append("the tree is kept: %s" % keep)
-        return found
+    def keep(self, tree, moment):
+        kept = os.path.join(world.TOOLS, "kept", "%s-%d" % (self.name, moment))
+        shutil.rmtree(kept, ignore_errors=True)
+        os.makedirs(kept)
+        bring_to_life(tree, os.path.join(kept, "spool"))
 
     def tear_down(self):
-        if self.recorded:
-            self.recorded[0].remove()
+        for recorded in self.recorded.values():
+            recorded.run.remove()
 
 
 SUITES = [Reorder("ordered"), Reorder("weak")]

@@ -99,6 +99,31 @@ def copy_tree(source, target, old, new):
         shutil.copymode(entry.path, to)
 
 
+def cut_last(d, length):
+    """Cut the last commit of an execution's directory; what it was."""
+    path = os.path.join(d, "journal", "%08d.json" % max(check.commits(d)))
+    doc = json.loads(check.read(path))
+    os.chmod(path, 0o644)
+    os.truncate(path, length)
+    return doc
+
+
+def unsee(run, d, doc):
+    """Take away what shows that a commit, the last one of an execution's directory, took effect."""
+    ident = os.path.basename(d)
+    os.unlink(os.path.join(d, "state.json"))
+    for path in glob.glob(run.below("events", "*")):
+        data = check.read(path)
+        mark = b'"execution":"%s","seq":%d,' % (ident.encode(), doc["seq"])
+        with open(path, "wb") as f:
+            f.write(b"".join(l + b"\n" for l in data.split(b"\n")[:-1] if mark not in l))
+    for ev in doc["events"]:
+        if ev["type"] == "user.confirmation.requested":
+            os.unlink(run.below("confirm", "%s.c.request.json" % ident))
+        if ev["type"] == "action.execute.requested":
+            shutil.rmtree(os.path.join(d, "actions", ev["action"], str(ev["attempt"])), ignore_errors=True)
+
+
 class Truncation(Suite):
     title = "every persisted file cut off at every byte"
     sample = 0
@@ -251,24 +276,9 @@ class Truncation(Suite):
         os.chmod(path, 0o644)
         os.truncate(path, length)
         if variant == TORN:
-            self.unsee(run, ident)
-
-    def unsee(self, run, ident):
-        """Take away what shows that the last commit took effect."""
-        d = self.place(run, ident)
-        last = max(check.commits(d))
-        os.unlink(os.path.join(d, "state.json"))
-        for path in glob.glob(run.below("events", "*")):
-            data = check.read(path)
-            mark = b'"execution":"%s","seq":%d,' % (ident.encode(), last)
-            with open(path, "wb") as f:
-                f.write(b"".join(l + b"\n" for l in data.split(b"\n")[:-1] if mark not in l))
-        text = check.read(os.path.join(self.original.dir, "journal", "%08d.json" % last))
-        for ev in json.loads(text)["events"]:
-            if ev["type"] == "user.confirmation.requested":
-                os.unlink(run.below("confirm", "%s.c.request.json" % ident))
-            if ev["type"] == "action.execute.requested":
-                shutil.rmtree(os.path.join(d, "actions", ev["action"], str(ev["attempt"])), ignore_errors=True)
+            d = self.place(run, ident)
+            whole = check.read(os.path.join(self.original.dir, "journal", os.path.basename(path)))
+            unsee(run, d, json.loads(whole))
 
     # ---- what came of it ----
 
