@@ -95,7 +95,7 @@ class Cut(Suite):
         self.name = "cut-" + kind
         self.title = "power cut (file system shut down, log not flushed) on %s at every call" % kind
         self.disk = None
-        self.sample = 40 if kind == "ext4" else None
+        self.sample = 24 if kind == "ext4" else None
 
     def missing(self):
         tools = KINDS[self.kind][0][0]

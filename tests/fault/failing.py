@@ -40,14 +40,12 @@ def refused_for(run, reason):
 
 
 class Failing(Suite):
-    sample = 40
-
     def __init__(self, program, lasting):
         self.program, self.lasting = program, lasting
         self.name = "errors-%s%s" % (program, "-lasting" if lasting else "")
         self.title = "each error number at each call of %s, %s" % (
             program, "and at all that follow for %d ms" % lasting if lasting else "once; short writes")
-        self.sample = 12 if lasting else 40
+        self.sample = 8 if lasting else 24
 
     def tasks(self, context):
         most, fails = calls_of(context, self.program)

@@ -56,7 +56,7 @@ class Kill(Suite):
 class Pair(Suite):
     """A first crash at points spread over the run, and a second one at every point of the recovery."""
     name, title = "kill-twice", "kill -9 of everything, and again at every call of the recovery"
-    firsts = 24
+    firsts = 12
 
     def tasks(self, context):
         n = count_points(context)

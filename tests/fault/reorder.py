@@ -203,7 +203,7 @@ class Reorder(Suite):
         return [Task(self.name, n=k, variant=s.name) for s in SCENES for k in range(s.chunks)]
 
     def thin(self, tasks):
-        return [t for t in tasks if t.n == 0 and t.variant == "P"] if self.model == "weak" else []
+        return [t for t in tasks if t.variant in ("reopened", "quarantined")] if self.model == "weak" else []
 
     def set_up(self, directory, programs):
         self.directory = directory

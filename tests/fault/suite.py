@@ -49,7 +49,7 @@ class Suite:
     name = title = ""
     needs_root = False
     workers = 0  # at most; 0: as many as there are
-    sample = 40  # runs of a quick look; 0: all of them; None: it has no part in that
+    sample = 24  # runs of a quick look; 0: all of them; None: it has no part in that
 
     def tasks(self, context):
         raise NotImplementedError
