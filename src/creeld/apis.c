@@ -325,7 +325,10 @@ static bool was_sent(const json_t *entry)
 
 	if (kind && strcmp(kind, "token") == 0)
 		return false;
-	return json_object_get(entry, "response") || !error || error_category_of(error) != ERROR_NETWORK_CONNECTION_REFUSED;
+	/* A connection that was reset is no refusal if the request had been written by then. */
+	return json_object_get(entry, "response") || !error ||
+	       error_category_of(error) != ERROR_NETWORK_CONNECTION_REFUSED ||
+	       json_number_value(json_object_get(json_object_get(entry, "timings"), "sent")) > 0;
 }
 
 /* When the server had counted the last request, at the latest: its reply had begun by then.  Reckoned back from the end
