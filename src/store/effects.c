@@ -95,9 +95,7 @@ static int events_tell(const struct spool *s, int dir, const char *id, uint32_t 
 
 /* ---- what it announced ---- */
 
-/* Did attempt n of the action start?  A supervisor that was made ready and never told to go leaves a directory with an
- * empty lock. */
-static int attempt_tells(int dir, const char *action, uint32_t n, struct err *e)
+int effects_attempt_began(int dir, const char *action, uint32_t n, struct err *e)
 {
 	char path[SPOOL_PATH_MAX];
 	struct stat st;
@@ -140,7 +138,7 @@ static int action_tells(const struct spool *s, int dir, const struct loaded *l, 
 	char path[SPOOL_PATH_MAX];
 	int r;
 
-	r = attempt_tells(dir, id, a->attempt + 1, e);
+	r = effects_attempt_began(dir, id, a->attempt + 1, e);
 	if (r != 0 || a->phase == PH_CONFIRM || a->phase == PH_ASKING)
 		return r;
 	spool_request_path(l->exec->id, id, path);

@@ -13,4 +13,8 @@
  * does; -1: it cannot be told, and *e says why. */
 int effects_seen(const struct spool *s, int dir, const struct loaded *l, const char **sign, struct err *e);
 
+/* Did attempt n of the action start?  A supervisor that was made ready and never told to go leaves a directory with an
+ * empty lock.  dir is the execution's.  1, 0, or -1 with *e. */
+int effects_attempt_began(int dir, const char *action, uint32_t n, struct err *e);
+
 #endif

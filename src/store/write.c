@@ -203,6 +203,25 @@ static int open_events(const struct spool *s, const char *day, struct err *e)
 	return open_lines(s->fd[SPOOL_ROOT], name, e);
 }
 
+/* n bytes from there; -1 if they are not to be had. */
+static int read_part(int fd, char *p, size_t n, off_t at)
+{
+	while (n > 0) {
+		ssize_t got = pread(fd, p, n, at);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got == 0)
+			errno = EIO; /* it became shorter, and nobody may do that */
+		if (got <= 0)
+			return -1;
+		p += got;
+		n -= (size_t)got;
+		at += got;
+	}
+	return 0;
+}
+
 /* The length of its whole lines.  What follows them is a line that was cut short, by a crash or a full disk: it is
  * written again, and must not take the next one with it. */
 static off_t whole_lines(int fd)
@@ -212,11 +231,11 @@ static off_t whole_lines(int fd)
 
 	while (end > 0) {
 		size_t n = end > (off_t)sizeof part ? sizeof part : (size_t)end;
-		ssize_t got = pread(fd, part, n, end - (off_t)n);
-		const char *newline = got == (ssize_t)n ? memrchr(part, '\n', n) : NULL;
+		const char *newline;
 
-		if (got != (ssize_t)n)
+		if (read_part(fd, part, n, end - (off_t)n) < 0)
 			return -1;
+		newline = memrchr(part, '\n', n);
 		if (newline)
 			return end - (off_t)n + (newline - part) + 1;
 		end -= (off_t)n;

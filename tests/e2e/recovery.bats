@@ -40,6 +40,17 @@ verify() {
 	[ ! -x "$BIN/creel" ] || "$BIN/creel" --spool "$S" verify "$@"
 }
 
+@test "REC: verify tells an attempt that was only made ready from one that the journal should know" {
+	waiting_execution
+	mkdir -p "$(where)/actions/b/1"
+	: >"$(where)/actions/b/1/lock"
+	verify
+	echo "pid=1 sid=1 start=1 boot=x dev=1 ino=1" >"$(where)/actions/b/1/lock"
+	run verify
+	[ "$status" -eq 1 ]
+	[[ $output == *"actions/b/1"*"the journal does not know"* ]]
+}
+
 @test "EDGE-5: a last commit that was torn, and that nothing shows to have taken effect, is set aside and decided again" {
 	waiting_execution
 	id=$(id_of waits)

@@ -184,14 +184,26 @@ int __wrap_close(int fd)
 
 /* ---- read and write ---- */
 
+/* A short read or write. */
+static bool is_cut_short(void)
+{
+	bool yes = sim_live() && W->faults.one_in && one_in(W->faults.one_in);
+
+	if (yes) {
+		say("    is cut short");
+		W->failed_calls++;
+	}
+	return yes;
+}
+
 static ssize_t take_bytes(const struct bytes *b, size_t at, void *p, size_t n)
 {
 	size_t left = at < b->n ? b->n - at : 0;
 
 	if (n > left)
 		n = left;
-	if (n > 1 && sim_live() && W->faults.one_in && one_in(W->faults.one_in))
-		n = 1 + below((uint32_t)n - 1); /* a short read */
+	if (n > 1 && is_cut_short())
+		n = 1 + below((uint32_t)n - 1);
 	if (n)
 		memcpy(p, b->p + at, n);
 	return (ssize_t)n;
@@ -241,8 +253,8 @@ static ssize_t put_bytes(struct fd *f, const void *p, size_t n, size_t at, int e
 		return fail(EBADF);
 	if (dies)
 		n = below((uint32_t)n + 1); /* in the middle of it */
-	else if (n > 1 && sim_live() && W->faults.one_in && one_in(W->faults.one_in))
-		n = 1 + below((uint32_t)n - 1); /* a short write */
+	else if (n > 1 && is_cut_short())
+		n = 1 + below((uint32_t)n - 1);
 	tree_write(f->node, at, p, n);
 	if (dies)
 		daemon_dies();

@@ -10,9 +10,10 @@
  *            with it, a flush of a file its bytes alone
  *
  * In both a rename is never lost with both names; the old one may stay as well if it crossed directories (WEAK).
- * Nothing is kept in a directory that is not kept itself.  Bytes that were not flushed are there up to some point,
+ * Nothing is kept in a directory that is not kept itself, and none goes before what was in it.  Bytes that were not flushed are there up to some point,
  * or, in the weak model, as zeros.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,19 +99,35 @@ static void keep_all_names(void)
 	W->nchanges = 0;
 }
 
-/* All changes of this name, up to the one of this group. */
-static void keep_name(const struct node *dir, const char *name, uint64_t group)
+/* This change, and all earlier ones of the same name. */
+static void keep_change(size_t last)
 {
+	const struct change this = W->changes[last];
+	char name[256];
 	size_t k;
 
-	for (k = 0; k < W->nchanges && W->changes[k].group <= group;) {
-		if (W->changes[k].dir == dir && strcmp(W->changes[k].name, name) == 0) {
+	snprintf(name, sizeof name, "%s", this.name);
+	for (k = 0; k < W->nchanges && W->changes[k].group <= this.group;) {
+		if (W->changes[k].dir == this.dir && strcmp(W->changes[k].name, name) == 0) {
 			apply(&W->changes[k]);
 			drop_change(k);
 		} else {
 			k++;
 		}
 	}
+}
+
+/* A directory is where it is now, and so are those above it: what came into it was not lost on the way. */
+static void keep_path(const struct node *dir)
+{
+	size_t k;
+
+	for (; dir != W->root; dir = dir->parent)
+		for (k = 0; k < W->nchanges; k++)
+			if (W->changes[k].dir == dir->parent && W->changes[k].node == dir) {
+				keep_change(k);
+				break;
+			}
 }
 
 /* The other half of a rename: what came must be there before what went is gone; of a directory both go together. */
@@ -121,13 +138,43 @@ static bool keep_other(uint64_t group, bool arrival)
 	for (k = 0; k < W->nchanges; k++)
 		if (W->changes[k].group == group && !W->changes[k].node == !arrival) {
 			struct node *dir = W->changes[k].dir;
-			char name[256];
 
-			strcpy(name, W->changes[k].name);
-			keep_name(dir, name, group);
+			keep_change(k);
+			if (arrival)
+				keep_path(dir);
 			return true;
 		}
 	return false;
+}
+
+/* Is that a directory with something in it, on the disk? */
+static bool is_full(const struct node *dir, const char *name)
+{
+	const struct node *n = entries_get(&dir->kept_names, name);
+
+	return n && n->kind == DIR_NODE && n->kept_names.n > 0;
+}
+
+/* What was in a directory that goes has gone before: so that nothing is lost with it. */
+static void keep_emptied(const struct node *gone)
+{
+	size_t k;
+
+	for (k = 0; k < W->nchanges;) {
+		struct change c = W->changes[k];
+
+		if (c.dir != gone) {
+			k++;
+		} else {
+			if (!c.node)
+				keep_other(c.group, true);
+			for (k = 0; k < W->nchanges && (W->changes[k].dir != gone || W->changes[k].group != c.group); k++)
+				continue;
+			if (k < W->nchanges)
+				keep_change(k);
+			k = 0;
+		}
+	}
 }
 
 void disk_flush_dir(struct node *dir)
@@ -147,6 +194,11 @@ void disk_flush_dir(struct node *dir)
 		}
 		if (!c.node && keep_other(c.group, true)) {
 			k = 0; /* the list has changed */
+			continue;
+		}
+		if (!c.node && is_full(dir, c.name)) {
+			keep_emptied(entries_get(&dir->kept_names, c.name));
+			k = 0;
 			continue;
 		}
 		apply(&c);
@@ -238,7 +290,7 @@ static void cut_names_weak(void)
 				apply(c);
 			continue;
 		}
-		if (below(8) >= keep_of || !reachable(c->dir))
+		if (below(8) >= keep_of || !reachable(c->dir) || (!c->node && is_full(c->dir, c->name)))
 			continue;
 		apply(c);
 		if (rename)
