@@ -18,7 +18,7 @@ $(sim_obj): CPPFLAGS += -I.
 
 $(BUILD)/tests/sim/sim: $(sim_obj) $(filter-out %/main.o,$(creeld_obj)) $(BUILD)/libcreel.a
 	$(if $(V),,@echo "  LINK $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(sim_wraps)) -o $@ $^ $(PKG_LIBS) -lm
+	$(Q)$(CC) $(ALL_LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(sim_wraps)) -o $@ $^ $(PKG_LIBS) $(TAR_LIBS) -lm
 
 .PHONY: check-sim
 check-sim: $(BUILD)/tests/sim/sim
