@@ -113,7 +113,7 @@ R
 	[ "$(asked length)" = 4 ]
 	# And one whose way leads to nobody.
 	given alone <<<'{}'
-	EXTRA_ENV=CREEL_POOL_FD=9
+	EXTRA_ENV=CREEL_POOL=creel-nobody-is-there
 	run_executor
 	succeeded
 }

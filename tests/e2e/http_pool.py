@@ -9,6 +9,7 @@ connections, by SIGKILL), stop and continue (them, by signal), crash-pool (the r
 "DIR STATUS".
 """
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -16,23 +17,22 @@ import sys
 import time
 
 binaries = sys.argv[1]
-ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-pool = subprocess.Popen([binaries + "/creel-http-wire", "--pool"], stdin=theirs, env={})
-theirs.close()
+listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+name = "creel-test-" + secrets.token_hex(16)
+listening.bind("\0" + name)
+listening.listen(64)
+pool = subprocess.Popen([binaries + "/creel-http-wire", "--pool", str(os.getpid())], stdin=listening, env={})
 running = {}
 
 
 def start(where):
     env = {"CREEL_INPUT": where + "/request.json", "CREEL_OUTPUT": where + "/output", "CREEL_ERROR": where + "/error",
-           "CREEL_DIR": where, "CREEL_SECRETS_FD": "3", "CREEL_POOL_FD": "5"}
+           "CREEL_DIR": where, "CREEL_SECRETS_FD": "3", "CREEL_POOL": name}
 
     def descriptors():
-        # It may itself be descriptor 3.
-        os.dup2(ours.fileno(), 5)
         os.dup2(os.open(where + ".secrets", os.O_RDONLY), 3)
 
-    os.set_inheritable(ours.fileno(), True)
-    running[where] = subprocess.Popen([binaries + "/creel-http"], env=env, preexec_fn=descriptors, pass_fds=(3, 5),
+    running[where] = subprocess.Popen([binaries + "/creel-http"], env=env, preexec_fn=descriptors, pass_fds=(3,),
                                       stderr=open(where + "/stderr", "w"))
 
 
@@ -95,5 +95,8 @@ for word in argv:
         pool.wait()
     else:
         sys.exit("what is " + word)
-ours.close()
+# The processes end when the router does.
+left = keepers() if pool.poll() is None else []
+pool.terminate()
 pool.wait(60)
+until(lambda: not any(os.path.exists("/proc/%d" % pid) for pid in left))

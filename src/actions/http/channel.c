@@ -2,10 +2,11 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,7 +16,7 @@
 /* A shared process that does not say hello by then is taken for hung; our own may take its time to be loaded. */
 enum { SHARED_HELLO_MS = 3000, OWN_HELLO_MS = 20000 };
 
-void channel_open(struct channel *c, int pool, const char *program)
+void channel_open(struct channel *c, const char *pool, const char *program)
 {
 	*c = (struct channel){.pool = pool, .program = program, .fd = -1};
 }
@@ -36,19 +37,14 @@ void channel_drop(struct channel *c)
 void channel_close(struct channel *c)
 {
 	channel_drop(c);
-	if (c->pool >= 0)
-		close(c->pool);
-	c->pool = -1;
 	free(c->key);
 	c->key = NULL;
 }
 
 void channel_give_up(struct channel *c)
 {
-	if (c->shared && c->pool >= 0) {
-		close(c->pool);
-		c->pool = -1;
-	}
+	if (c->shared)
+		c->pool = NULL;
 	channel_drop(c);
 }
 
@@ -71,6 +67,33 @@ static int start_own(struct channel *c, int theirs, struct err *e)
 	return 0;
 }
 
+/* An abstract name can be taken by anybody once it is free: whoever listens there must be who we are. */
+static bool is_ours(int fd)
+{
+	struct ucred who;
+	socklen_t n = sizeof who;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && who.uid == geteuid();
+}
+
+static int connect_pool(const char *name)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t n = strlen(name);
+
+	if (fd >= 0 && n < sizeof address.sun_path) {
+		memcpy(address.sun_path + 1, name, n);
+		if (connect(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n)) == 0 &&
+		    is_ours(fd))
+			return fd;
+	}
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* One message with the key, and the other end of our socket. */
 static bool ask_pool(struct channel *c, int theirs)
 {
 	union {
@@ -80,12 +103,17 @@ static bool ask_pool(struct channel *c, int theirs)
 	struct iovec part = {c->key, strlen(c->key)};
 	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
 	struct cmsghdr *head = CMSG_FIRSTHDR(&m);
+	int pool = connect_pool(c->pool);
+	bool sent;
 
 	head->cmsg_level = SOL_SOCKET;
 	head->cmsg_type = SCM_RIGHTS;
 	head->cmsg_len = CMSG_LEN(sizeof theirs);
 	memcpy(CMSG_DATA(head), &theirs, sizeof theirs);
-	return sendmsg(c->pool, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+	sent = pool >= 0 && sendmsg(pool, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+	if (pool >= 0)
+		close(pool);
+	return sent;
 }
 
 static bool said_hello(struct channel *c, msec within)
@@ -111,7 +139,7 @@ static bool begin_shared(struct channel *c)
 	bool asked;
 	int theirs = -1;
 
-	if (c->pool < 0 || pair(c, &theirs, NULL) < 0)
+	if (!c->pool || pair(c, &theirs, NULL) < 0)
 		return false;
 	c->shared = true;
 	asked = ask_pool(c, theirs);

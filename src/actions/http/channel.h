@@ -3,8 +3,8 @@
  * over the way to it, else one of its own.
  *
  *   struct channel c;
- *   channel_open(&c, pool, program, key);     nothing is started yet
- *   channel_begin(&c, &e)                     before each request: it is there and says so, or *e
+ *   channel_open(&c, pool, program);   nothing is started yet
+ *   channel_begin(&c, key, &e)         before each request: it is there and says so, or *e
  *   channel_write, channel_next …
  *   channel_close(&c);
  */
@@ -19,7 +19,7 @@
 #include "base/err.h"
 
 struct channel {
-	int pool;            /* where to ask for a shared one, or -1 */
+	const char *pool;    /* where to ask for a shared one, or NULL */
 	const char *program; /* creel-http-wire */
 	char *key;
 	int fd;              /* -1: not begun, or broken */
@@ -28,8 +28,8 @@ struct channel {
 	struct frame_reader in;
 };
 
-/* Takes over the descriptor pool, which may be -1. */
-void channel_open(struct channel *c, int pool, const char *program);
+/* pool: the name of the abstract socket of a router (wire_pool.c), or NULL. */
+void channel_open(struct channel *c, const char *pool, const char *program);
 void channel_close(struct channel *c);
 
 /* key: who may share connections with whom. */

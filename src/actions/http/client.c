@@ -30,13 +30,13 @@ struct transfer {
 	msec last_byte_mono; /* 0: no byte of an answer came yet */
 };
 
-void client_find_way(struct client_way *w, int pool)
+void client_find_way(struct client_way *w)
 {
 	char path[4096];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
 	char *slash;
 
-	*w = (struct client_way){.pool = pool};
+	*w = (struct client_way){.pool = getenv("CREEL_POOL")};
 	path[n > 0 ? n : 0] = '\0';
 	slash = strrchr(path, '/');
 	w->program = slash ? xasprintf("%.*s/creel-http-wire", (int)(slash - path), path) : xstrdup("/usr/bin/creel-http-wire");

@@ -21,8 +21,8 @@
 
 /* How to get to connections; it is found out before the executor shields itself. */
 struct client_way {
-	int pool;      /* descriptor of the shared processes, or -1 */
-	char *program; /* creel-http-wire, beside our own program */
+	const char *pool; /* where processes are shared, or NULL */
+	char *program;    /* creel-http-wire, beside our own program */
 };
 
 struct client {
@@ -35,7 +35,7 @@ struct client {
 /* Set by a signal handler: what runs is given up. */
 extern volatile sig_atomic_t client_cancelled;
 
-void client_find_way(struct client_way *w, int pool);
+void client_find_way(struct client_way *w);
 void client_open(struct client *c, const struct job *j, int dir, const struct redact *secrets, const struct client_way *w);
 void client_close(struct client *c);
 

@@ -30,7 +30,7 @@ ENVIRONMENT
 	CREEL_INPUT CREEL_OUTPUT CREEL_ERROR CREEL_DIR   files of the attempt, and its directory
 	CREEL_SECRETS_FD     descriptor with {secrets, input, mask}; absent: none
 	CREEL_TOKENS_FD      descriptor of a file in memory with the shared tokens; absent: none are shared
-	CREEL_POOL_FD        descriptor of a socket through which processes with connections are shared; absent, or nobody
+	CREEL_POOL           name of the abstract socket where processes with connections are shared; absent, or nobody
 	                     there: the attempt starts one of its own (creel-http-wire, beside this program)
 
 FILES
@@ -70,7 +70,7 @@ static int health(void)
 {
 	struct client_way way;
 
-	client_find_way(&way, executor_descriptor_number("CREEL_POOL_FD"));
+	client_find_way(&way);
 	executor_shield();
 	return health_main(&way);
 }
@@ -136,7 +136,7 @@ static int attempt(void)
 	json_t *request, *secrets = NULL;
 	int dir = -1;
 
-	client_find_way(&way, executor_descriptor_number("CREEL_POOL_FD"));
+	client_find_way(&way);
 	tokens_open(&tokens, executor_descriptor_number("CREEL_TOKENS_FD"));
 	executor_shield();
 	request = executor_request(&e);

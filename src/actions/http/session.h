@@ -27,8 +27,8 @@ struct session {
 	char *used_token;  /* the access token that the last request carried, or NULL */
 };
 
-/* Request, secrets, tokens and the way's descriptor become the session's, also on failure: close it in any case.  0, or -1
- * with *e: the request cannot be worked with. */
+/* Request, secrets and tokens become the session's, also on failure: close it in any case.  0, or -1 with *e: the
+ * request cannot be worked with. */
 int session_open(struct session *s, json_t *request, json_t *secrets, int dir, const struct tokens *tokens,
 		 const struct client_way *way, struct err *e);
 void session_close(struct session *s);

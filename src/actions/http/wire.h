@@ -65,6 +65,7 @@ void transfer_done(CURL *curl, CURLcode code);
 void transfer_go_on(struct transfer *t);
 void transfer_free(struct transfer *t);
 
-int pool_main(void);
+/* Until the daemon with that number is gone. */
+int pool_main(pid_t daemon);
 
 #endif

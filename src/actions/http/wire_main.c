@@ -5,7 +5,7 @@ NAME
 SYNOPSIS
 	creel-http-wire
 	creel-http-wire --keep
-	creel-http-wire --pool
+	creel-http-wire --pool PID
 
 DESCRIPTION
 	creel-http has no connection of its own: it asks this program over a socket (frame.h).  So what reads bytes from the
@@ -18,9 +18,10 @@ DESCRIPTION
 	connections, over HTTP/2 at the same time.  It ends when nobody can send it one any more, or when for a minute nobody
 	did.
 
-	--pool: the same, but each message names a key (the API, or the origin of the URL), and for each key there is one
-	process with --keep, started when it is first asked for and again when it has ended.  This process itself never reads
-	anything that did not come from an attempt.
+	--pool: descriptor 0 is a listening socket (SOCK_SEQPACKET, abstract) of the daemon with the number PID.  On it attempts
+	bring their sockets, each with a key (API and origin of the URL), and for each key there is one process with --keep,
+	started when it is first asked for and again when it has ended.  This process itself never reads anything that did not
+	come from an attempt.  It ends with the daemon.
 
 	What runs in an attempt cannot harm another: it sends frames, and its end is the end of a socket.  What a server sends
 	can at most end the process with --keep for its own key; then attempts whose request was not yet sent go on with a
@@ -30,6 +31,7 @@ EXIT STATUS
 	0 there was nothing left to do; 100 the command line is wrong; 111 the environment failed
 */
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -71,8 +73,8 @@ int main(int argc, char **argv)
 		return serve(false);
 	if (argc == 2 && strcmp(argv[1], "--keep") == 0)
 		return serve(true);
-	if (argc == 2 && strcmp(argv[1], "--pool") == 0)
-		return pool_main();
-	log_error("usage: creel-http-wire [--keep | --pool]; it is started by creel, not by hand");
+	if (argc == 3 && strcmp(argv[1], "--pool") == 0)
+		return pool_main((pid_t)strtol(argv[2], NULL, 10));
+	log_error("usage: creel-http-wire [--keep | --pool PID]; it is started by creel, not by hand");
 	return EXECUTOR_USAGE;
 }

@@ -1,15 +1,20 @@
 /*
  * wire_pool.c - the router: hands the socket of an attempt on to the process that has the connections of its key.
  *
- * It lives as long as somebody can send it sockets.  A process that has ended, for whatever reason, is started again when
- * its key is next asked for, at most once a second; in between attempts find their socket closed and go on by themselves.
+ * An attempt connects to the listening socket, sends one message - the key, and with it one end of a pair of sockets - and
+ * leaves.  A process that has ended, for whatever reason, is started again when its key is next asked for, at most once a
+ * second; in between attempts find their socket closed and go on by themselves.  The router ends with the daemon that
+ * started it: the kernel sees to that.  The processes then finish what they have, and end too.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "actions/http/wire.h"
@@ -17,7 +22,7 @@
 #include "base/mem.h"
 #include "base/vec.h"
 
-enum { KEY_MAX = 512, KEEPERS_MAX = 64, AGAIN_MS = 1000 };
+enum { KEY_MAX = 512, KEEPERS_MAX = 64, AGAIN_MS = 1000, PATIENCE_US = 100 * 1000 };
 
 struct keeper {
 	char *key;
@@ -137,8 +142,8 @@ static void route(const char *key, int fd)
 	close(fd);
 }
 
-/* One message: a key, and a socket with it.  false: nobody can send one any more. */
-static bool take(void)
+/* One message: a key, and a socket with it.  Nothing more is heard of whoever sent it. */
+static void take(int from)
 {
 	union {
 		char bytes[CMSG_SPACE(sizeof(int))];
@@ -147,27 +152,51 @@ static bool take(void)
 	char key[KEY_MAX + 1];
 	struct iovec part = {key, KEY_MAX};
 	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-	ssize_t n = recvmsg(STDIN_FILENO, &m, MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c;
+	ssize_t n = recvmsg(from, &m, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
 	int fd;
 
-	if (n < 0)
-		return errno == EINTR || errno == EMFILE || errno == ENOBUFS;
-	if (n == 0)
-		return false;
-	key[n] = '\0';
-	c = CMSG_FIRSTHDR(&m);
 	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof fd))
-		return true;
+		return;
 	memcpy(&fd, CMSG_DATA(c), sizeof fd);
+	key[n] = '\0';
 	reap();
 	route(key, fd);
-	return true;
 }
 
-int pool_main(void)
+static bool is_ours(int fd)
 {
-	while (take())
-		;
+	struct ucred who;
+	socklen_t n = sizeof who;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && who.uid == geteuid();
+}
+
+/* Out of descriptors or of memory: that may pass. */
+static bool may_pass(int code)
+{
+	return code == EINTR || code == ECONNABORTED || code == EMFILE || code == ENFILE || code == ENOMEM || code == ENOBUFS;
+}
+
+int pool_main(pid_t daemon)
+{
+	const struct timeval patience = {0, PATIENCE_US};
+	const struct timespec pause = {0, 50 * 1000 * 1000};
+	int fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	while (getppid() == daemon) {
+		fd = accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0 && !may_pass(errno))
+			break;
+		if (fd < 0) {
+			nanosleep(&pause, NULL);
+			continue;
+		}
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+		if (is_ours(fd))
+			take(fd);
+		close(fd);
+	}
 	return 0;
 }
