@@ -199,6 +199,12 @@ bench-quick: all $(bench_bin)
 	@command -v ninja >/dev/null || sh contrib/install-packages.sh contrib/packages-bench.txt
 	@bash tests/bench/quick.sh $(SHAPES)
 
+# HTTP attempts with a connection of their own and with a shared one, beside nginx.
+.PHONY: bench-http
+bench-http: all
+	@command -v nginx >/dev/null || sh contrib/install-packages.sh contrib/packages-bench.txt
+	@/usr/bin/python3 tests/bench/http.py $(BUILD)
+
 # Everything that creel is compared to, and then the tables and plots of tests/bench/README.md anew.
 .PHONY: bench
 bench: all $(bench_bin)

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "creeld/apis.h"
+#include "creeld/http_pool.h"
 #include "creeld/perform.h"
 #include "creeld/spares.h"
 #include "creeld/survivors.h"
@@ -296,6 +297,8 @@ static void reaped(struct daemon *d, pid_t pid, int status)
 {
 	size_t k;
 
+	if (http_pool_reaped(d, pid))
+		return;
 	for (k = 0; k < d->lingering.n; k++)
 		if (d->lingering.v[k] == pid) {
 			d->lingering.v[k] = d->lingering.v[--d->lingering.n];

@@ -195,6 +195,7 @@ struct daemon {
 	size_t spares_wanted;
 	msec last_start; /* monotonic */
 	VEC(pid_t) lingering; /* supervisors, children of ours, whose result was taken before their end */
+	struct http_pool *http_pool; /* connections that they share; NULL: no HTTP attempt was started yet */
 	int tokens; /* a file in memory that HTTP attempts share: access tokens, on no disk */
 	VEC(struct sub) subs;
 	bool reopening; /* an execution that had ended was loaded in this turn */

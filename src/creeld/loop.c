@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "creeld/apis.h"
 #include "creeld/breakers.h"
+#include "creeld/http_pool.h"
 #include "creeld/intake.h"
 #include "creeld/lock.h"
 #include "creeld/notify.h"
@@ -439,6 +440,7 @@ static void tear_down(struct daemon *d)
 
 	flusher_finish(d);
 	spares_dismiss(d);
+	http_pool_close(d);
 	for (k = 0; k < d->lives.n; k++)
 		if (d->lives.v[k])
 			live_remove(d, d->lives.v[k]);

@@ -14,6 +14,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "codec/definitions.h"
+#include "creeld/http_pool.h"
 #include "creeld/spec_impl.h"
 #include "creeld/typed.h"
 
@@ -326,6 +327,7 @@ int spec_put_http(struct buf *b, struct daemon *d, struct live *l, uint32_t i, c
 	struct hidden h = {.d = d, .l = l, .action = i, .secrets = json_object(), .input = json_object()};
 	AUTO_FREE char *program = spec_http_executor(d);
 	json_t *inputs = NULL, *definition, *http;
+	const char *pool;
 	int r;
 
 	if (pa->pinned) {
@@ -345,6 +347,9 @@ int spec_put_http(struct buf *b, struct daemon *d, struct live *l, uint32_t i, c
 		spec_put_env(b, "CREEL_SECRETS_FD", "3");
 		spec_put_env(b, "CREEL_TOKENS_FD", "4");
 		spec_put(b, "fd4", "1");
+		pool = http_pool_name(d, program);
+		if (pool)
+			spec_put_env(b, "CREEL_POOL", pool);
 		put_hidden(b, &h);
 		spec_put_request(b, l, i, inputs, http);
 	}

@@ -32,14 +32,14 @@ struct transfer {
 
 void client_find_way(struct client_way *w)
 {
-	char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+	static const char name[] = "creel-http-wire";
+	ssize_t n = readlink("/proc/self/exe", w->program, sizeof w->program - sizeof name - 1);
 	char *slash;
 
-	*w = (struct client_way){.pool = getenv("CREEL_POOL")};
-	path[n > 0 ? n : 0] = '\0';
-	slash = strrchr(path, '/');
-	w->program = slash ? xasprintf("%.*s/creel-http-wire", (int)(slash - path), path) : xstrdup("/usr/bin/creel-http-wire");
+	w->pool = getenv("CREEL_POOL");
+	w->program[n > 0 ? n : 0] = '\0';
+	slash = strrchr(w->program, '/');
+	strcpy(slash ? slash + 1 : w->program, name);
 }
 
 void client_open(struct client *c, const struct job *j, int dir, const struct redact *secrets, const struct client_way *w)

@@ -21,8 +21,8 @@
 
 /* How to get to connections; it is found out before the executor shields itself. */
 struct client_way {
-	const char *pool; /* where processes are shared, or NULL */
-	char *program;    /* creel-http-wire, beside our own program */
+	const char *pool;   /* where processes are shared, or NULL */
+	char program[4096]; /* creel-http-wire, beside our own program */
 };
 
 struct client {
@@ -36,6 +36,7 @@ struct client {
 extern volatile sig_atomic_t client_cancelled;
 
 void client_find_way(struct client_way *w);
+/* The way must live as long as the client. */
 void client_open(struct client *c, const struct job *j, int dir, const struct redact *secrets, const struct client_way *w);
 void client_close(struct client *c);
 

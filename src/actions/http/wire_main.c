@@ -66,7 +66,12 @@ static int serve(bool keep)
 
 int main(int argc, char **argv)
 {
+	sigset_t none;
+
 	log_open("creel-http-wire", LOG_LEVEL_INFO);
+	/* Whoever started us may have kept signals for itself. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	executor_shield();
 	if (argc == 1)

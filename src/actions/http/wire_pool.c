@@ -184,6 +184,8 @@ int pool_main(pid_t daemon)
 	const struct timespec pause = {0, 50 * 1000 * 1000};
 	int fd;
 
+	/* An interrupt from the daemon's terminal is not for what attempts are waiting for. */
+	setsid();
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	while (getppid() == daemon) {
 		fd = accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC);
