@@ -3,12 +3,14 @@
 Each execution is there as it was, byte by byte, or it is gone and a whole archive has it; the next creel gc finishes.  Of
 an import there is all of an execution or nothing, and a daemon makes a true end of what is there."""
 import glob
+import hashlib
 import json
 import os
 import shutil
 
 import check
 import cut
+import trees
 import world
 from suite import Suite, Task
 
@@ -160,8 +162,29 @@ class Keep(Suite):
         return run, point, found + run.problems
 
 
+def in_tree(tree, ident):
+    """The files of an execution in a tree of trees.py."""
+    found = {}
+    for path, data in tree.items():
+        _, is_there, rest = path.partition("/%s/" % ident)
+        if is_there and path.startswith("spool/executions/") and data is not None:
+            found[rest] = data
+    return found
+
+
 class Gc(Keep):
     """Everything goes, into an archive first."""
+
+    def judge_tree(self, tree, end):
+        archive = tree.get("kept/a.tar")
+        if archive is not None and archive != end["a.tar"]:
+            yield "half: an archive of %d bytes has the name of a whole one" % len(archive)
+        for ident, was in self.before.items():
+            files = in_tree(tree, ident)
+            if files and files != was:
+                yield "half: %s has %d of %d files" % (ident, len(files), len(was))
+            elif not files and archive is None:
+                yield "lost: %s is gone, and there is no archive" % ident
 
     def original(self, directory, programs):
         return finished(directory, programs)
@@ -211,6 +234,15 @@ class Gc(Keep):
 class Import(Keep):
     """An execution that has not ended comes into an empty spool."""
 
+    def judge_tree(self, tree, end):
+        for ident, was in self.source.asks.items():
+            files = in_tree(tree, ident)
+            wrong = [p for p in was if not p.endswith("/lock") and p != "state.json" and files.get(p) != was[p]]
+            if files and (wrong or not files.get("state.json", b"").endswith(b"}\n")):
+                yield "half: %s has not got %s" % (ident, wrong[0] if wrong else "a whole state.json")
+            if files and "spool/active/" + ident not in tree:
+                yield "orphan: %s is there and not active" % ident
+
     def original(self, directory, programs):
         run = asking(directory, programs)
         run.asks = executions(run.spool)
@@ -258,5 +290,55 @@ class Import(Keep):
         return found
 
 
-SUITES = [make(what, title, kind) for make, what, title in ((Gc, "gc", "gc"), (Import, "import", "import"))
-          for kind in ("", "ext4", "xfs")]
+# ---- every tree that a power cut may leave (trees.py) ----
+
+class Reordered(Suite):
+    """By both models, each tree judged as it lies there."""
+    sample = 1
+    chunks = 8
+
+    def __init__(self, keep, model):
+        self.keep, self.model = keep, model
+        self.name = "reorder-%s-%s" % (keep.name.split("-")[1], model)
+        self.title = "every tree that a power cut of %s may leave, %s model" % (keep.title.split(" of ")[1].split(" at ")[0],
+                                                                               model)
+
+    def missing(self):
+        return None if shutil.which("strace") else "needs strace"
+
+    def tasks(self, context):
+        return [Task(self.name, n=k) for k in range(self.chunks)]
+
+    def set_up(self, directory, programs):
+        self.keep.set_up(os.path.join(directory), programs)
+        top = os.path.join(directory, "recorded", "top")
+        os.makedirs(top)
+        run = world.Run(os.path.join(directory, "recorded", "run"), programs, spool=os.path.join(top, "spool"))
+        run.kept = os.path.join(top, "kept")
+        shutil.copytree(self.keep.source.spool, run.spool, symlinks=True)
+        os.mkdir(run.kept)
+        self.found = trees.Record(top, run.effects)
+        trees.record(run, self.found, self.keep.command(run))
+        self.end = {name: check.read(os.path.join(run.kept, name)) for name in os.listdir(run.kept)}
+        self.trees = trees.Trees(self.found, self.model)
+
+    def run(self, task, directory, programs):
+        run = world.Run(directory, programs)
+        seen, found = set(), []
+        for moment in self.trees.moments()[task.n::self.chunks]:
+            for kept, data, much in self.trees.states(moment):
+                tree = self.trees.build(moment, kept, data, much)
+                mark = hashlib.sha1(repr(sorted(tree.items())).encode()).digest()
+                if mark not in seen:
+                    seen.add(mark)
+                    found += ["after %d changes: %s" % (moment, what) for what in self.keep.judge_tree(tree, self.end)]
+            if len(found) > 20:
+                break
+        run.count = len(seen)
+        run.notes.append("%d trees" % len(seen))
+        return run, "%d changes" % len(self.found.changes), found
+
+
+KEEPS = [(Gc, "gc", "gc"), (Import, "import", "import")]
+SUITES = [make(what, title, kind) for make, what, title in KEEPS for kind in ("", "ext4", "xfs")] + \
+         [Reordered(make(what, title), model) for make, what, title in KEEPS for model in ("ordered", "weak")]
