@@ -147,7 +147,7 @@ bats_files := $(sort $(wildcard tests/e2e/*.bats))
 .PHONY: check check-unit check-e2e check-layers check-schemas lint
 check: deps
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)$(MAKE) --no-print-directory check-layers lint check-unit check-schemas check-fuzz check-e2e check-fault-sample
+	$(Q)$(MAKE) --no-print-directory check-layers lint check-unit check-schemas check-fuzz check-sim check-e2e check-fault-sample
 	@echo "all tests passed"
 
 check-unit: $(unit_bin) $(BUILD)/creel-run

@@ -76,7 +76,7 @@ static void check_state(const struct exec *x)
 	struct state_marks marks = {1, 1};
 	json_t *o;
 
-	state_encode(&state, NULL, x, &marks);
+	state_encode_at(&state, -1, x, &marks);
 	o = json_loadb(state.p, state.len, 0, NULL);
 	MUST(o, "state.json is not JSON");
 	json_decref(o);

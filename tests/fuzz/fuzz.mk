@@ -12,7 +12,7 @@ fuzz_main := $(if $(FUZZ),,$(BUILD)/tests/fuzz/replay.o)
 $(BUILD)/tests/fuzz/spec: $(patsubst %,$(BUILD)/src/creel-run/%.o,spec mask)
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(fuzz_main) $(BUILD)/libcreel.a
 	$(if $(V),,@echo "  LINK $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) $(if $(FUZZ),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(BUILD)/libcreel.a $(PKG_LIBS) -lm
+	$(Q)$(CC) $(ALL_LDFLAGS) $(if $(FUZZ),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(BUILD)/libcreel.a $(PKG_LIBS) $(TAR_LIBS) -lm
 
 .PHONY: check-fuzz fuzz fuzz-targets fuzz-minimise
 check-fuzz: $(fuzz_bin)

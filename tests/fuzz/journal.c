@@ -69,25 +69,28 @@ static void see(void *ctx, const struct verify_finding *f)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct verify_how how = {.outputs = true};
 	struct verify_counts counts;
 	struct loaded l, again;
 	struct err e = {0};
+	bool torn;
 	int r;
 
 	spool_make();
 	fill(data, size);
 	r = journal_load(&spool, id, true, &l, &e);
-	MUST(verify(&spool, id, see, NULL, &counts, &e) == 0, "%s", e.text);
+	MUST(verify(&spool, id, &how, see, NULL, &counts, &e) == 0, "%s", e.text);
 	if (r < 0)
 		MUST(counts.damaged > 0, "it does not load, and is not damaged");
-	else
+	torn = r == 0 && l.torn;
+	if (r == 0)
 		loaded_free(&l);
 	if (journal_load(&spool, id, false, &l, &e) < 0) {
 		MUST(e.code && e.text[0], "a refusal without a reason");
 		return 0;
 	}
 	MUST(exec_check(l.exec, &e) == 0, "it loads, and is impossible: %s", e.text);
-	MUST(l.set_aside == (r < 0), "set aside without need, or read in spite of damage");
+	MUST(r == 0 && l.set_aside == torn, "set aside without need, or read in spite of damage");
 	MUST(journal_load(&spool, id, true, &again, &e) == 0 && again.seq == l.seq, "it does not load twice: %s", e.text);
 	loaded_free(&again);
 	loaded_free(&l);

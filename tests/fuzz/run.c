@@ -85,7 +85,7 @@ static char *state_of(const struct exec *x)
 	struct state_marks marks = {7, 3};
 	struct buf b = BUF_INIT;
 
-	state_encode(&b, NULL, x, &marks);
+	state_encode_at(&b, -1, x, &marks);
 	return buf_steal(&b);
 }
 
