@@ -142,6 +142,20 @@ const char *text_nearest(const char *word, const char *const *candidates, size_t
 	return found;
 }
 
+/* The code point of a character of len bytes if it turns the direction of what is shown around, or breaks the line;
+ * else 0. */
+static unsigned turns(const char *s, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	unsigned c = 0;
+
+	if (len == 2)
+		c = (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu);
+	else if (len == 3)
+		c = (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+	return c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ? c : 0;
+}
+
 void text_escape(struct buf *b, const char *s, size_t n)
 {
 	size_t i = 0;
@@ -155,6 +169,9 @@ void text_escape(struct buf *b, const char *s, size_t n)
 		if (c == '\\') {
 			buf_puts(b, "\\\\");
 			i++;
+		} else if (turns(s + i, len)) {
+			buf_printf(b, "\\u%04x", turns(s + i, len));
+			i += len;
 		} else if (c >= 0x20 && c != 0x7f && len > 0 && !c1) {
 			buf_put(b, s + i, len);
 			i += len;

@@ -26,7 +26,8 @@ bool text_to_u64(const char *s, uint64_t *out);
 const char *text_nearest(const char *word, const char *const *candidates, size_t n);
 
 /* Append s to b for a terminal or a log: control characters, DEL, C1 controls and bytes that are not UTF-8 are
- * written as \xNN, so that no dropped file can drive the operator's terminal. */
+ * written as \xNN, and what changes the direction or the line as \uNNNN, so that no dropped file can drive the
+ * operator's terminal, nor make one name look like another. */
 void text_escape(struct buf *b, const char *s, size_t n);
 
 #endif

@@ -153,7 +153,7 @@ static const char *why_lost(const struct daemon *d, bool before, const struct at
 	return before && d->rebooted ? "the machine was started anew while it may have run" : why;
 }
 
-/* There is no result that counts: adopt it, start it again, or call it lost.  false: a result has come meanwhile. */
+/* There is no result that counts: adopt it, start it again, or call it lost.  false: look again, something changed. */
 static bool examine(struct daemon *d, struct live *l, uint32_t action, enum end end, bool refused, const char *why)
 {
 	uint32_t attempt = l->exec->a[action].attempt;
@@ -164,8 +164,9 @@ static bool examine(struct daemon *d, struct live *l, uint32_t action, enum end 
 
 	switch (attempt_examine(&d->spool, l->exec->id, l->plan->actions[action].id, attempt, &p, &e)) {
 	case ATTEMPT_LOCK_HELD:
+		/* Held by a process of the action: when that has ended there is more to be seen. */
 		if (!e.code && end == END_SEEN && survivors_end(d, l->exec->id, &p, &e) == 0)
-			err_set(&e, EBUSY, "a process that is no supervisor held its lock");
+			return false;
 		if (e.code)
 			look_later(d, l, action, attempt, e.text);
 		else
@@ -231,7 +232,7 @@ static void say_why(char *why, size_t size, const struct daemon *d, int status)
 		snprintf(why, size, "its supervisor is gone%s", rest);
 }
 
-/* false: a result has come meanwhile. */
+/* false: look again, something changed. */
 static bool look(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt, int status)
 {
 	enum end end = status >= 0 && !(WIFEXITED(status) && WEXITSTATUS(status) == SUPERVISOR_HELD) ? END_SEEN : END_UNKNOWN;

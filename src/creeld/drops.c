@@ -23,8 +23,11 @@ enum { BATCH = 128 }; /* of one directory in one turn: a flood must not keep the
 
 /* ---- is it whole? ---- */
 
-static bool seen_before(struct daemon *d, const char *name, const char *look)
+static bool seen_before(struct daemon *d, const char *file, const struct stat *st)
 {
+	AUTO_FREE char *name = xasprintf("%llu %s", (unsigned long long)st->st_ino, file);
+	AUTO_FREE char *look = xasprintf("%lld %lld.%09ld %lu", (long long)st->st_size, (long long)st->st_mtim.tv_sec,
+					 st->st_mtim.tv_nsec, (unsigned long)st->st_nlink);
 	json_t *old = json_object_get(d->later, name);
 	bool same = old && strcmp(json_string_value(json_object_get(old, "look")), look) == 0 &&
 		    json_integer_value(json_object_get(old, "scan")) < (json_int_t)d->scan_number;
@@ -45,7 +48,6 @@ static bool seen_before(struct daemon *d, const char *name, const char *look)
 
 bool drop_is_ready(struct daemon *d, int dir, const char *name)
 {
-	char look[120];
 	struct stat st;
 	int fd, r;
 
@@ -62,11 +64,9 @@ bool drop_is_ready(struct daemon *d, int dir, const char *name)
 		close(fd);
 		return true;
 	}
-	snprintf(look, sizeof look, "%lld %lld.%09ld %lu", (long long)st.st_size, (long long)st.st_mtim.tv_sec,
-		 st.st_mtim.tv_nsec, (unsigned long)st.st_nlink);
 	if (st.st_nlink > 1) {
 		close(fd);
-		return seen_before(d, name, look);
+		return seen_before(d, name, &st);
 	}
 	/* A read lease is refused while anybody has the file open for writing. */
 	r = fcntl(fd, F_SETLEASE, F_RDLCK);
@@ -79,7 +79,7 @@ bool drop_is_ready(struct daemon *d, int dir, const char *name)
 	close(fd);
 	if (r == EAGAIN)
 		return false;
-	return seen_before(d, name, look);
+	return seen_before(d, name, &st);
 }
 
 void drop_again(struct daemon *d)
@@ -148,8 +148,10 @@ static void tell_rejected(struct daemon *d, const char *kept, const json_t *repo
 /* TIMESTAMP-NAME, and a number where that is taken. */
 static char *kept_name(const char *shown, unsigned try)
 {
+	enum { MOST = 180 };
 	char when[CLOCK_TEXT], stamp[20];
 	AUTO_BUF struct buf safe = BUF_INIT;
+	size_t n;
 	char *slash;
 
 	clock_format(clock_wall(), when);
@@ -158,42 +160,53 @@ static char *kept_name(const char *shown, unsigned try)
 	text_escape(&safe, shown, strlen(shown));
 	for (slash = strchr(safe.p, '/'); slash; slash = strchr(slash, '/'))
 		*slash = '-'; /* of confirm/by/USER: what is kept lies in one directory */
-	return try ? xasprintf("%s.%u-%.180s", stamp, try, safe.p) : xasprintf("%s-%.180s", stamp, safe.p);
+	n = safe.len < MOST ? safe.len : MOST;
+	while (n > 0 && n < safe.len && ((unsigned char)safe.p[n] & 0xc0) == 0x80)
+		n--; /* not within a character */
+	safe.p[n] = '\0';
+	return try ? xasprintf("%s.%u-%s", stamp, try, safe.p) : xasprintf("%s-%s", stamp, safe.p);
+}
+
+/* The reason first, so that nothing lies there without one.  1: both are there; 0: the name is taken; -1 and *e. */
+static int keep_rejected(struct daemon *d, int dir, const char *name, const char *kept, json_t *report, struct err *e)
+{
+	int rejected = d->spool.fd[SPOOL_REJECTED];
+	AUTO_FREE char *why = xasprintf("%s.error.json", kept), *text = NULL;
+
+	if (fs_there(rejected, kept, e) != 0 || fs_there(rejected, why, e) != 0)
+		return e->code ? -1 : 0;
+	json_object_set_new(report, "kept", json_string(kept));
+	text = json_dumps(report, JSON_INDENT(2));
+	if (fs_publish(rejected, why, text, strlen(text), 0, e) < 0)
+		return -1;
+	if (!name || fs_rename_new(dir, name, rejected, kept, e) == 0) /* without one it stays where it is */
+		return 1;
+	unlinkat(rejected, why, 0);
+	return e->code == EEXIST ? 0 : -1;
 }
 
 void drop_reject(struct daemon *d, int dir, const char *name, const char *shown, json_t *report)
 {
-	AUTO_FREE char *kept = NULL, *error_name = NULL, *text = NULL;
-	struct err e = {0};
+	AUTO_FREE char *kept = NULL;
+	struct err e;
 	unsigned try;
+	int r = 0;
 
-	for (try = 0; try < 1000; try++) {
+	for (try = 0; r == 0 && try < 1000; try++) {
 		free(kept);
 		kept = kept_name(shown, try);
-		if (!name) { /* nothing to move: the file stays where it is */
-			if (!fs_exists(d->spool.fd[SPOOL_REJECTED], kept))
-				break;
-			continue;
-		}
-		if (fs_rename_new(dir, name, d->spool.fd[SPOOL_REJECTED], kept, &e) == 0)
-			break;
-		if (e.code != EEXIST) {
-			int code = e.code;
-
-			if (fs_there(dir, name, &e) != 0 && drop_tell(d, shown, code))
-				log_error("cannot move %s to rejected/: %s; it stays where it is", shown, strerror(code));
-			json_decref(report);
-			return;
-		}
+		e = (struct err){0};
+		r = keep_rejected(d, dir, name, kept, report, &e);
 	}
-	json_object_set_new(report, "kept", json_string(kept));
-	text = json_dumps(report, JSON_INDENT(2));
-	error_name = xasprintf("%s.error.json", kept);
-	if (fs_publish(d->spool.fd[SPOOL_REJECTED], error_name, text, strlen(text), 0, &e) < 0)
-		log_error("cannot write rejected/%s: %s", error_name, e.text);
-	log_warn("rejected %s: %s (see rejected/%s)", shown,
-		 json_string_value(json_object_get(report, "message")), error_name);
-	tell_rejected(d, kept, report);
+	if (r > 0) {
+		log_warn("rejected %s: %s (see rejected/%s.error.json)", shown,
+			 json_string_value(json_object_get(report, "message")), kept);
+		tell_rejected(d, kept, report);
+	} else {
+		drop_again(d);
+		if (drop_tell(d, shown, e.code))
+			log_error("cannot move %s to rejected/: %s; it stays where it is", shown, e.text);
+	}
 	json_decref(report);
 }
 

@@ -148,7 +148,7 @@ static void look_again(struct daemon *d)
 	if (due)
 		d->again_at = 0;
 	d->last_look = now;
-	d->scan |= 1u << SPOOL_INBOX | 1u << SPOOL_CONFIRM | 1u << SPOOL_CONTROL;
+	d->scan |= 1u << SPOOL_INBOX | 1u << SPOOL_CONFIRM | 1u << SPOOL_CONFIRM_BY | 1u << SPOOL_CONTROL;
 }
 
 /* Was the wall clock set back?  Then what is waited for would last longer, and decisions would seem older than the

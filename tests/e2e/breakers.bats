@@ -287,7 +287,7 @@ ended_all() {
 	tool_plan good 1 '{"breaker": "quiet"}'
 	drain --config "$CONFIG"
 	"$BIN/creel" --spool "$S" status >"$T/out" || [ $? -eq 1 ]
-	! grep breaker "$T/out"
+	not grep breaker "$T/out"
 	rm "$T/works"
 	tool_plan bad 1
 	drain --config "$CONFIG"

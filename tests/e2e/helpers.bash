@@ -70,6 +70,14 @@ spool_teardown() {
 	cd / && rm -rf "$T"
 }
 
+# `! command` fails no test unless it comes last: this does.
+not() {
+	if "$@"; then
+		echo "it should not hold: $*"
+		return 1
+	fi
+}
+
 wait_until() {
 	local n
 	for ((n = 0; n < 1000; n++)); do

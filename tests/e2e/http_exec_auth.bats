@@ -274,7 +274,7 @@ handler() {
 	failed_as "auth_invalid handler_answer"
 	handler "echo \$\$ >$T/pid; sleep 1000"
 	failed_as "auth_invalid handler_timeout"
-	! kill -0 "$(cat "$T/pid")" 2>/dev/null
+	not kill -0 "$(cat "$T/pid")" 2>/dev/null
 	handler 'head -c 3000000 /dev/zero'
 	[ "$status" -eq 1 ]
 	attempt <<<'{"definition": {"authentication": {"type": "custom", "handler": "$T/not-there"}}}'
@@ -476,9 +476,9 @@ R
 		[ ! -s "$T/main.log" ] || break
 		sleep 0.02
 	done
-	! tr '\0' '\n' <"/proc/$pid/cmdline" | grep -q hunter
-	! tr '\0' '\n' <"/proc/$pid/environ" | grep -q hunter
-	! ls -l "/proc/$pid/fd" | grep -q attempt.secrets
+	not eval 'tr '\''\0'\'' '\''\n'\'' <"/proc/$pid/cmdline" | grep -q hunter'
+	not eval 'tr '\''\0'\'' '\''\n'\'' <"/proc/$pid/environ" | grep -q hunter'
+	not eval 'ls -l "/proc/$pid/fd" | grep -q attempt.secrets'
 	# Undumpable: what is in /proc is no longer ours.
 	[ "$(id -u)" -eq 0 ] || [ "$(stat -c %u "/proc/$pid/environ")" -eq 0 ]
 	grep -q '^Max core file size *0 *0 ' "/proc/$pid/limits"

@@ -95,7 +95,7 @@ later_than() {
 	wait_until asked
 	decide approve - <<<'comment: looks good'
 	wait_until execution_is completed
-	! asked
+	not asked
 	[ "$(stdout_of publish)" = published ]
 	[ "$(events '.[] | select(.type == "user.confirmation.received") | [.decision, .confirmed, .by.uid, .comment] | tojson')" = \
 		"[\"approve\",true,$(id -u),\"looks good\"]" ]
@@ -125,7 +125,7 @@ later_than() {
 	wait_until asked
 	decide reject - <<<'comment: not today'
 	wait_until execution_is cancelled
-	! asked
+	not asked
 	is_state '[.actionStates | .publish, .after, .branch | .status] | join(" ")' "skipped skipped completed"
 	[ "$(events '.[] | select(.type == "user.confirmation.received") | .confirmed')" = false ]
 	[[ $(events '.[-1].error | .category + .message') == user_cancelled*"not today"* ]]
@@ -345,7 +345,7 @@ later_than() {
 	wait_until asked
 	order cancel
 	wait_until execution_is cancelled
-	! asked
+	not asked
 	is_state .actionStates.publish.status skipped
 }
 
@@ -474,7 +474,7 @@ later_than() {
 	wait_until asked
 	order publish.skip - <<<'reason: not needed'
 	wait_until execution_is completed
-	! asked
+	not asked
 	is_state '[.actionStates | .publish, .after | .status] | join(" ")' "skipped skipped"
 	[[ $(events '.[] | select(.type == "action.skipped" and .action == "publish") | .reason') == *"not needed"* ]]
 }

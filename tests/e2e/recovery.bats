@@ -333,7 +333,7 @@ zombie_is_made() {
 	kill -KILL "$parent"
 	[ "$(state .status)" = failed ]
 	grep -q "kill($(cat "$T/main"), SIGKILL)" "$T/calls"
-	! grep -q "kill($zombie," "$T/calls"
+	not grep -q "kill($zombie," "$T/calls"
 }
 
 @test "EDGE-5: announcements of adopted attempts are cleared by the daemon that took them" {

@@ -30,8 +30,8 @@ later_than() {
 	strace -f -qq -o "$T/calls" -e trace=%file "$BIN/creeld" --spool "$S" --drain 2>>"$T/log" || [ $? -eq 2 ]
 	# Names are relative to directories that are open: neither the name of the ended one nor a list of its day.
 	grep -q "$waits" "$T/calls"
-	! grep -q "$ended" "$T/calls"
-	! grep -E "\"executions/[0-9-]*\"|\"$(basename "$(dirname "$(where ended)")")\"" "$T/calls" | grep -v mkdir
+	not grep -q "$ended" "$T/calls"
+	not eval 'grep -E "\"executions/[0-9-]*\"|\"$(basename "$(dirname "$(where ended)")")\"" "$T/calls" | grep -v mkdir'
 }
 
 @test "EDGE-4: what became due while no daemon ran happens once, however often one starts" {

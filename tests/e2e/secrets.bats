@@ -138,7 +138,7 @@ nowhere() {
 	wait_until stdout_of a
 	nowhere "$VALUE"
 	cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' >"$T/commands"
-	! grep -F -e "$VALUE" "$T/commands"
+	not grep -F -e "$VALUE" "$T/commands"
 	open_gate go
 	wait_until is_state .status completed
 	nowhere "$VALUE"

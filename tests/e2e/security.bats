@@ -57,7 +57,7 @@ refused() {
 	printf '%s\n' 'name: "a\e[2Jb"' 'actions:' '- {id: "\e]0;x", actionDefinitionId: command}' > "$S/inbox/esc.yaml"
 	drain
 	[ "$status" -eq 0 ]
-	! grep -q $'\033' "$T/log"
+	not grep -q $'\033' "$T/log"
 	ls "$S"/rejected/*-esc.yaml.error.json
 }
 

@@ -96,6 +96,8 @@ static void terminals_are_not_driven(void **state)
 	} cases[] = {
 	    {"plain", "plain"}, {"na\xc3\xafve", "na\xc3\xafve"}, {"\x1b[2J", "\\x1b[2J"}, {"a\nb\tc", "a\\x0ab\\x09c"}, {"\x7f", "\\x7f"},
 	    {"\xc2\x9b", "\\xc2\\x9b"}, {"\xc2\xa0", "\xc2\xa0"}, {"\xff", "\\xff"}, {"a\\b", "a\\\\b"}, {"\xe2\x82", "\\xe2\\x82"},
+	    {"\xe2\x80\xaegpj", "\\u202egpj"}, {"\xd8\x9c\xe2\x81\xa6", "\\u061c\\u2066"}, {"\xe2\x80\xa8", "\\u2028"},
+	    {"\xe2\x80\x93\xd7\x90", "\xe2\x80\x93\xd7\x90"}, /* a dash, and a letter that is written from the right */
 	};
 	size_t k;
 
