@@ -234,6 +234,34 @@ int fs_mkdir_all(int dir, const char *path, mode_t mode, struct err *e)
 	return fs_mkdir(dir, copy, mode, e);
 }
 
+static int mkdir_aside(int dir, const char *path, mode_t mode, struct err *e)
+{
+	struct stat st;
+
+	if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		if (S_ISDIR(st.st_mode))
+			return 0;
+		move_aside(dir, path);
+	}
+	return fs_mkdir(dir, path, mode, e);
+}
+
+int fs_mkdir_all_aside(int dir, const char *path, mode_t mode, struct err *e)
+{
+	AUTO_FREE char *copy = xstrdup(path);
+	char *p;
+
+	for (p = copy + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir_aside(dir, copy, mode, e) < 0)
+			return -1;
+		*p = '/';
+	}
+	return mkdir_aside(dir, copy, mode, e);
+}
+
 enum { OPEN_TRIES = 100 };
 
 static int open_beneath(int dir, const char *name, unsigned long long flags)

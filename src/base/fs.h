@@ -46,6 +46,8 @@ int fs_sync_dir(int dir, const char *name, struct err *e);
 int fs_mkdir(int dir, const char *name, mode_t mode, struct err *e);
 /* Every missing directory of path. */
 int fs_mkdir_all(int dir, const char *path, mode_t mode, struct err *e);
+/* The same where others may write: what is in the way and no directory (a link neither) goes aside under a dotted name. */
+int fs_mkdir_all_aside(int dir, const char *path, mode_t mode, struct err *e);
 
 /* A hint to ext4: what is made in this directory is a tree of its own (chattr +T), so its directories get block groups of
  * their own.  In a group where much was removed lately making a file costs many times as much.  Other file systems do not

@@ -236,10 +236,21 @@ static void compensate(struct exec *x, struct turn *t)
 	}
 }
 
+/* A turn that takes long keeps everybody waiting: one evaluation made to be slow is enough for it. */
+static bool has_time(const struct exec *x)
+{
+	return !x->steps || *x->steps < EXPR_STEPS_MAX / 8;
+}
+
 static void evaluate_all(struct exec *x, struct turn *t)
 {
-	while (x->work.n > 0)
+	while (x->work.n > 0 && has_time(x))
 		evaluate(x, t, x->work.v[--x->work.n]);
+}
+
+bool core_has_more(const struct exec *x)
+{
+	return x->outcome == OUTCOME_NONE && !exec_stopping(x) && x->work.n > 0;
 }
 
 /* While the execution stops, only actions that wait for their instances have something left to do. */

@@ -201,7 +201,7 @@ int context_condition(struct exec *x, const char *text, json_t **error)
 
 	if (!expression) {
 		*error = error_new(ERROR_VALIDATION_FAILED, false, "condition \"%s\": %s", text, why);
-	} else if (expr_eval(expression, context_lookup, x, &value, &e) < 0) {
+	} else if (expr_eval_counted(expression, context_lookup, x, &value, x->steps, &e) < 0) {
 		*error = error_new(ERROR_VALIDATION_FAILED, false, "condition \"%s\": %s", text, e.text);
 	} else {
 		truth = expr_truth(value);

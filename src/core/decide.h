@@ -95,6 +95,8 @@ msec core_deadline(struct exec *x);
 
 /* Settle what follows from what has settled: conditions, skips, confirmations, compensations. */
 void core_advance(struct exec *x, struct turn *t);
+/* Was something left for the next turn, because this one has spent its time on patterns? */
+bool core_has_more(const struct exec *x);
 /* Is there an action that could start now (limits aside)? Its index, or NO_ACTION. */
 uint32_t core_next(struct exec *x);
 /* Set aside the action that core_next names, because something outside the execution has no room for it; and put all

@@ -76,6 +76,7 @@ struct action_state {
 	uint8_t lost;         /* reruns of lost attempts so far */
 	bool called;          /* standby: somebody called for it */
 	bool approved;        /* its confirmation was given */
+	uint8_t unstarted;    /* RUNNING: counted by the shell: supervisors that ended before the attempt had started */
 	bool withdrawable;    /* RUNNING: set by the shell while the attempt has not been handed to a supervisor */
 	bool compensated;     /* its compensation was called for */
 	bool overtaken;       /* under way when something it depends on was armed again: it is let finish */
@@ -165,6 +166,7 @@ struct exec {
 	VEC(uint32_t) work; /* actions to evaluate; stale entries are dropped */
 	VEC(uint32_t) settled; /* alternatives whose primaries go on; empty between events */
 	json_t *env;        /* the configuration's environment, borrowed; for references */
+	int64_t *steps;     /* on patterns, in this turn, of all executions; borrowed; or NULL: nobody counts */
 	uint32_t subject;   /* whose references are looked up, for vars.item; or NO_ACTION */
 	char nonce[TOKEN_TEXT]; /* marks secrets in resolved inputs; see core/context.h */
 };

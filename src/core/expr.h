@@ -33,11 +33,12 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "core/ref.h"
 
-enum { EXPR_TEXT_MAX = 4096, EXPR_DEPTH = 64, EXPR_MATCH_MAX = 1024 * 1024 };
+enum { EXPR_TEXT_MAX = 4096, EXPR_DEPTH = 64, EXPR_MATCH_MAX = 1024 * 1024, EXPR_STEPS_MAX = 320 * 1000 * 1000 };
 
 struct expr;
 
@@ -56,6 +57,8 @@ char *expr_impossible(const struct expr *x);
 /* 0 and *out is a new value; -1 and *e says what could not be compared (EBADMSG), that a limit was hit (E2BIG), or
  * what the lookup said (its code).  Values of secrets are not shown. */
 int expr_eval(const struct expr *x, ref_lookup lookup, void *ctx, json_t **out, struct err *e);
+/* The same, and what it took in steps on patterns, of which one evaluation has EXPR_STEPS_MAX, is added to *steps. */
+int expr_eval_counted(const struct expr *x, ref_lookup lookup, void *ctx, json_t **out, int64_t *steps, struct err *e);
 
 /* The truth of a value used as a condition: 1, 0, or -1 if it is neither (see design section 4: false, 0, no, off,
  * null and empty text, in any case, are false; true, 1, yes, on are true). */

@@ -340,7 +340,7 @@ static int run(struct machine *m, const struct expr *x, ref_lookup lookup, void 
 	return 0;
 }
 
-int expr_eval(const struct expr *x, ref_lookup lookup, void *ctx, json_t **out, struct err *e)
+int expr_eval_counted(const struct expr *x, ref_lookup lookup, void *ctx, json_t **out, int64_t *steps, struct err *e)
 {
 	struct err own;
 	struct machine m = {.n = 0, .budget = expr_budget_full, .e = e ? e : &own};
@@ -348,5 +348,12 @@ int expr_eval(const struct expr *x, ref_lookup lookup, void *ctx, json_t **out, 
 
 	*out = rc == 0 ? json_incref(m.stack[m.n - 1].v) : NULL;
 	pop(&m, m.n);
+	if (steps)
+		*steps += expr_budget_full.left - m.budget.left;
 	return rc;
+}
+
+int expr_eval(const struct expr *x, ref_lookup lookup, void *ctx, json_t **out, struct err *e)
+{
+	return expr_eval_counted(x, lookup, ctx, out, NULL, e);
 }

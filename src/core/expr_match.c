@@ -23,7 +23,7 @@ enum {
 	HEAP_LIMIT_KIB = 32 * 1024
 };
 
-const struct expr_budget expr_budget_full = {.left = 320 * 1000 * 1000};
+const struct expr_budget expr_budget_full = {.left = EXPR_STEPS_MAX};
 
 struct expr_re {
 	pcre2_code *code;

@@ -97,6 +97,7 @@ static void requested(struct exec *x, uint32_t i, const struct event *ev)
 		x->dormant += fold_dormant(x, i);
 	}
 	a->overtaken = false;
+	a->unstarted = 0;
 	a->attempt = ev->attempt;
 	a->budget_used++;
 	a->started = ev->at;

@@ -82,7 +82,8 @@ EXIT STATUS
 	2    somebody else holds the attempt's lock; nothing was done
 	3    the attempt is void, has a result, or was started before; nothing was done
 	100  the specification is wrong; nothing was done
-	111  the environment failed, and no result could be published
+	111  the environment failed, and nothing was started; it may be tried again
+	112  the action was started, and its result cannot be published
 
 BUGS
 	A process in uninterruptible sleep is waited for, as long as it takes; so is one that a set-user-ID
@@ -94,7 +95,7 @@ BUGS
 	in other spellings than those given.
 	A specification through a pipe whose writer dies between two strings looks complete: use a file.
 	While result.json cannot be written (disk full), creel-run tries again every second and keeps the lock;
-	a signal makes it give up (111), and the attempt is lost.
+	a signal makes it give up (112), and the attempt is lost.
 */
 #include <errno.h>
 #include <fcntl.h>
@@ -114,6 +115,7 @@ enum {
 	EXIT_OVER = 3,
 	EXIT_SPECIFICATION = 100,
 	EXIT_ENVIRONMENT = 111,
+	EXIT_UNPUBLISHED = 112,
 	DISMISSED = -1, /* of an attempt: it was not wanted in the end */
 };
 enum {
@@ -147,8 +149,16 @@ static int publish(const struct result *r, const struct spec *s, int dir)
 				  hopeless(e.code) ? "giving up" : "trying again every second");
 		told = true;
 		if (hopeless(e.code) || !supervise_pause())
-			return published ? EXIT_PUBLISHED : EXIT_ENVIRONMENT;
+			return published ? EXIT_PUBLISHED : EXIT_UNPUBLISHED;
 	}
+}
+
+/* For want of descriptors, memory or room it did not start.  That is no result: the same attempt may start later. */
+static int not_now(const struct result *r, const struct spec *s)
+{
+	log_error("%s.%s.%llu: %s; nothing was started", s->execution, s->action, (unsigned long long)s->attempt,
+		  buf_str(&r->reason));
+	return EXIT_ENVIRONMENT;
 }
 
 /* An attempt that is ours.  waits: only at a word. */
@@ -161,7 +171,7 @@ static int run_ours(struct attempt *a, const struct spec *s, bool waits)
 	supervise_ready(a, s, &r);
 	if (!waits || supervise_wait(WORDS, NULL, 0, &n) == 'G') {
 		supervise(a, s, &r);
-		code = publish(&r, s, a->dir);
+		code = r.passing ? not_now(&r, s) : publish(&r, s, a->dir);
 	}
 	report_free(&r);
 	return code;

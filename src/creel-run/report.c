@@ -51,16 +51,16 @@ void report_free(struct result *r)
 	capture_close(&r->err);
 }
 
-enum { NONE = -1, UNKNOWN = -2 };
+enum { NONE = -1, UNKNOWN = -2, NO_FILE = -3 };
 
-/* The size of a file that the action made, or NONE.  Links and other kinds do not count. */
+/* The size of a file that the action made; NO_FILE: something else has its name. */
 static long long size_of(int dir, const char *name)
 {
 	struct stat st;
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? NONE : UNKNOWN;
-	return S_ISREG(st.st_mode) ? (long long)st.st_size : NONE;
+	return S_ISREG(st.st_mode) ? (long long)st.st_size : NO_FILE;
 }
 
 void report_write(const struct result *r, const struct spec *s, int dir, struct buf *b)
@@ -91,6 +91,8 @@ void report_write(const struct result *r, const struct spec *s, int dir, struct 
 	put_stream(b, &r->err);
 	if (output >= 0)
 		buf_printf(b, ",\"output\":{\"size\":%lld}", output);
+	if (output == NO_FILE) /* which the daemon refuses: outputs were meant, and are not to be passed over */
+		buf_puts(b, ",\"output\":{\"size\":0,\"irregular\":true}");
 	if (error >= 0)
 		buf_puts(b, ",\"error\":true");
 	buf_printf(b, ",\"killed\":%zu", r->killed);
@@ -101,7 +103,8 @@ void report_write(const struct result *r, const struct spec *s, int dir, struct 
 
 int report_publish(const struct buf *text, int dir, struct err *e)
 {
-	return fs_publish(dir, "result.json", text->p, text->len, 0, e);
+	/* The action may have put anything in its place. */
+	return fs_publish(dir, "result.json", text->p, text->len, FS_ASIDE, e);
 }
 
 /* A daemon that dies after it was asked for here has a successor that finds the result by looking; one that died

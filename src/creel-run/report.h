@@ -27,6 +27,7 @@ struct result {
 	enum outcome outcome;
 	struct buf reason; /* empty when the outcome says all */
 	bool started;      /* status means something */
+	int passing;       /* FAILED before it was started: an errno value that may be another one soon; or 0 */
 	int status;        /* of the main process, as from waitpid */
 	msec started_wall, finished_wall;
 	msec duration;     /* by the monotonic clock */

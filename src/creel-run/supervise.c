@@ -258,6 +258,7 @@ int supervise_ready(struct attempt *a, const struct spec *s, struct result *r)
 	    capture_open(&r->err, "stderr", s->stderr_cap, &s->masks, &e) == 0)
 		return 0;
 	r->outcome = OUTCOME_FAILED;
+	r->passing = err_is_passing(e.code) ? e.code : 0;
 	buf_puts(&r->reason, e.text);
 	return -1;
 }
@@ -275,6 +276,8 @@ static int start(struct watch *w, const struct attempt *a)
 	w->main = spawn_action(s, a->lock, a->place, r->out.out, r->err.out, &failure);
 	if (w->main < 0) {
 		r->outcome = failure.stage >= SPAWN_CHDIR ? OUTCOME_NOT_EXECUTABLE : OUTCOME_FAILED;
+		if (r->outcome == OUTCOME_FAILED && err_is_passing(failure.code))
+			r->passing = failure.code;
 		spawn_explain(&failure, s, &r->reason);
 		return -1;
 	}

@@ -24,7 +24,9 @@
 #include "creeld/survivors.h"
 
 enum { LOOK_FIRST_MS = 50, LOOK_MOST_MS = 1000, GIVE_UP_MS = 60 * 1000 };
-enum { SUPERVISOR_HELD = 2 }; /* creel-run's status where another supervisor has the attempt */
+/* creel-run's exit status: another supervisor has the attempt; the specification was wrong; nothing could be started. */
+enum { SUPERVISOR_HELD = 2, SUPERVISOR_REFUSED = 100, SUPERVISOR_FAILED = 111 };
+enum { UNSTARTED_MOST = 10, START_AGAIN_MS = 100 };
 
 int child_start(struct daemon *d, struct live *l, uint32_t action, struct err *e)
 {
@@ -141,9 +143,34 @@ static void start_again(struct daemon *d, struct live *l, uint32_t action, uint3
 
 /* How the supervisor is known to have ended. */
 enum end {
-	END_UNKNOWN, /* it is another's, or not known to have */
-	END_SEEN     /* it was ours and was reaped: whoever holds its lock now is no supervisor */
+	END_UNKNOWN,  /* it is another's, or not known to have */
+	END_SEEN,     /* it was ours and is over: whoever holds its lock now is no supervisor */
+	END_UNSTARTED /* and it said that it started nothing */
 };
+
+static enum end end_of(int status)
+{
+	if (status < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == SUPERVISOR_HELD))
+		return END_UNKNOWN;
+	return WIFEXITED(status) && (WEXITSTATUS(status) == SUPERVISOR_FAILED || WEXITSTATUS(status) == SUPERVISOR_REFUSED)
+		       ? END_UNSTARTED : END_SEEN;
+}
+
+/* An empty lock that nobody holds says so.  But after a power cut the line in it may be what was not flushed; an action
+ * may have removed the file; and one that keeps its lock empty must not be started for ever. */
+static bool did_not_start(const struct daemon *d, struct live *l, uint32_t action, enum end end,
+			  const struct attempt_process *p, bool before)
+{
+	struct action_state *a = &l->exec->a[action];
+
+	if (before && d->rebooted)
+		return false;
+	if (end == END_SEEN && (p->made || a->unstarted >= UNSTARTED_MOST))
+		return false;
+	if (a->unstarted < UNSTARTED_MOST)
+		a->unstarted++;
+	return true;
+}
 
 static const char *why_lost(const struct daemon *d, bool before, const struct attempt_process *p, const char *why)
 {
@@ -165,7 +192,7 @@ static bool examine(struct daemon *d, struct live *l, uint32_t action, enum end 
 	switch (attempt_examine(&d->spool, l->exec->id, l->plan->actions[action].id, attempt, &p, &e)) {
 	case ATTEMPT_LOCK_HELD:
 		/* Held by a process of the action: when that has ended there is more to be seen. */
-		if (!e.code && end == END_SEEN && survivors_end(d, l->exec->id, &p, &e) == 0)
+		if (!e.code && end != END_UNKNOWN && survivors_end(d, l->exec->id, &p, &e) == 0)
 			return false;
 		if (e.code)
 			look_later(d, l, action, attempt, e.text);
@@ -173,11 +200,10 @@ static bool examine(struct daemon *d, struct live *l, uint32_t action, enum end 
 			child_adopt(d, l, action, &p);
 		break;
 	case ATTEMPT_LOCK_UNUSED:
-		/* After a power cut an empty lock proves nothing: the line in it may be what was not flushed. */
-		if (!before || !d->rebooted) {
+		if (did_not_start(d, l, action, end, &p, before)) {
 			start_again(d, l, action, attempt);
 			if (!before)
-				d->dispatch_retry = clock_mono() + 100;
+				d->dispatch_retry = clock_mono() + (START_AGAIN_MS << (l->exec->a[action].unstarted / 2));
 			break;
 		}
 		lost_unless_alive(d, l, action, attempt, &p, why_lost(d, before, &p, why));
@@ -235,7 +261,7 @@ static void say_why(char *why, size_t size, const struct daemon *d, int status)
 /* false: look again, something changed. */
 static bool look(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt, int status)
 {
-	enum end end = status >= 0 && !(WIFEXITED(status) && WEXITSTATUS(status) == SUPERVISOR_HELD) ? END_SEEN : END_UNKNOWN;
+	enum end end = end_of(status);
 	const char *id = l->plan->actions[action].id;
 	struct attempt_report report;
 	struct err e = {0};

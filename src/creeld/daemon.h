@@ -177,6 +177,7 @@ struct daemon {
 	struct map by_id;
 	uint32_t n_lives;
 	VEC(uint32_t) dirty; /* have inputs or timers */
+	VEC(uint32_t) slow;  /* have conditions that the last turn had no time for */
 	VEC(uint32_t) ready; /* have actions that may start */
 	VEC(uint32_t) queue; /* have attempts for a supervisor */
 	VEC(uint32_t) parked; /* have actions that wait for a lock or a queue */
@@ -198,6 +199,7 @@ struct daemon {
 	struct http_pool *http_pool; /* connections that they share; NULL: no HTTP attempt was started yet */
 	int tokens; /* a file in memory that HTTP attempts share: access tokens, on no disk */
 	VEC(struct sub) subs;
+	int64_t steps;  /* on patterns in this turn: see core_has_more */
 	bool reopening; /* an execution that had ended was loaded in this turn */
 	uint32_t admitted_starts; /* committed to by admissions of this turn */
 	msec dispatch_retry; /* monotonic: no supervisor could be started; again then; 0: all is well */

@@ -15,6 +15,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "creeld/gone.h"
 #include "creeld/perform.h"
 #include "creeld/spares.h"
 
@@ -177,6 +178,10 @@ static void job_failed(struct daemon *d)
 {
 	const char *why = d->job->error.text;
 
+	if (gone_take_out(d)) {
+		hand_over(d); /* at once, without them */
+		return;
+	}
 	if (strcmp(d->problem, why) != 0 || !fs_exists(d->spool.fd[SPOOL_ROOT], "problem.json")) {
 		AUTO_BUF struct buf text = BUF_INIT;
 		char when[CLOCK_TEXT];

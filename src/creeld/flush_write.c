@@ -177,7 +177,8 @@ static int make_parent(const struct spool *s, const char *path, struct err *e)
 	const char *slash = strrchr(path, '/');
 	AUTO_FREE char *parent = slash ? xstrndup(path, (size_t)(slash - path)) : NULL;
 
-	return parent ? fs_mkdir_all(s->fd[SPOOL_ROOT], parent, 0755, e) : 0;
+	/* Actions write below their executions, and may leave anything there. */
+	return parent ? fs_mkdir_all_aside(s->fd[SPOOL_ROOT], parent, 0755, e) : 0;
 }
 
 /* Nothing that was dropped is lost, not even a decision that says again what was said: then the name is taken. */

@@ -24,7 +24,7 @@
 #include "creeld/subexec.h"
 #include "store/catalog_http.h"
 
-enum { BATCH = 128 }; /* plans taken in one turn: a flood must not keep results and deadlines waiting */
+enum { BATCH = 128, BATCH_MS = 100 }; /* plans taken in one turn: a flood must not keep results and deadlines waiting */
 
 /* getpwuid_r and getpwnam_r say "nobody" in several ways; all else is a failure to find out. */
 static int look_up(const char *name, long uid, struct buf *space, struct passwd *pw, struct passwd **found, struct err *e)
@@ -183,6 +183,7 @@ static void scan_inbox(struct daemon *d, struct flush_job *j)
 	struct err e;
 	DIR *handle = fs_dir_open(d->spool.fd[SPOOL_INBOX], ".", &e);
 	const char *name;
+	msec start = clock_mono();
 	unsigned taken = 0;
 	int got = 0;
 
@@ -192,7 +193,7 @@ static void scan_inbox(struct daemon *d, struct flush_job *j)
 	while (handle && got >= 0 && (name = fs_dir_next(handle, &e))) {
 		if (spool_ignored_name(name) || !drop_is_ready(d, d->spool.fd[SPOOL_INBOX], name))
 			continue;
-		if (taken == BATCH) {
+		if (taken == BATCH || (taken > 0 && clock_mono() - start > BATCH_MS)) {
 			d->more_in_inbox = true;
 			break;
 		}

@@ -34,6 +34,7 @@ struct live *live_add(struct daemon *d, struct plan *plan, struct exec *x)
 	l->plan = plan;
 	l->exec = x;
 	x->env = d->config.env;
+	x->steps = &d->steps;
 	if (getrandom(&nonce, sizeof nonce, 0) == (ssize_t)sizeof nonce)
 		snprintf(x->nonce, sizeof x->nonce, "%016llx", nonce); /* without one, secrets have no value */
 	map_put(&d->by_id, x->id, slot);
@@ -92,6 +93,7 @@ void live_remove(struct daemon *d, struct live *l)
 {
 	size_t k;
 
+	drop_slot(d->slow.v, &d->slow.n, l->slot);
 	if (l->dirty)
 		drop_slot(d->dirty.v, &d->dirty.n, l->slot);
 	if (l->waiting_start)

@@ -87,7 +87,7 @@ static int patience(struct daemon *d)
 	ms = min_ms(ms, d->last_scan + d->config.rescan - mono);
 	if (turn_held(d))
 		ms = min_ms(ms, d->held_since + TURN_HOLD_MS - mono);
-	else if (d->more_in_inbox || d->dirty.n > 0 || d->scan)
+	else if (d->more_in_inbox || d->dirty.n + d->slow.n > 0 || d->scan)
 		return 0;
 	if (json_object_size(d->later) > 0)
 		ms = min_ms(ms, d->last_look + WAIT_LATER_MS - mono);
@@ -264,7 +264,7 @@ static bool something_is_stuck(const struct daemon *d)
 /* With --drain: the exit status when there is nothing left to do, else -1. */
 static int drained(const struct daemon *d)
 {
-	if (!d->config.drain || d->job || d->more_in_inbox || d->dirty.n > 0 || d->running.n > 0 ||
+	if (!d->config.drain || d->job || d->more_in_inbox || d->dirty.n + d->slow.n > 0 || d->running.n > 0 ||
 	    !intake_is_empty((struct daemon *)d))
 		return -1;
 	if (d->unloaded.n > 0 && d->unloaded_tries < LOAD_TRIES)
@@ -446,6 +446,7 @@ static void tear_down(struct daemon *d)
 			live_remove(d, d->lives.v[k]);
 	vec_free(&d->lives);
 	vec_free(&d->dirty);
+	vec_free(&d->slow);
 	vec_free(&d->ready);
 	vec_free(&d->queue);
 	vec_free(&d->stale);

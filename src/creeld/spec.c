@@ -86,6 +86,17 @@ static void add_consumed(const struct live *l, uint32_t i, json_t *env)
 	}
 }
 
+/* They are set by us and by nobody else: of two with one name, programs disagree which one counts. */
+static void leave_out_own(json_t *env)
+{
+	static const char *const own[] = {"CREEL_EXECUTION_ID", "CREEL_ACTION_ID", "CREEL_ATTEMPT", "CREEL_IDEMPOTENCY_KEY",
+					  "CREEL_INPUT", "CREEL_OUTPUT", "CREEL_ERROR", "CREEL_DIR"};
+	size_t k;
+
+	for (k = 0; k < sizeof own / sizeof *own; k++)
+		json_object_del(env, own[k]);
+}
+
 void spec_put_creel_env(struct buf *b, const struct live *l, uint32_t i, const char *dir)
 {
 	AUTO_FREE char *output = xasprintf("%s/output", dir), *error = xasprintf("%s/error", dir);
@@ -122,6 +133,7 @@ static int put_environment(struct buf *b, struct daemon *d, struct live *l, uint
 	add_consumed(l, i, all);
 	json_decref(plan_env);
 	json_object_update(all, json_object_get(inputs, "env"));
+	leave_out_own(all);
 	if (r == 0)
 		r = put_env_object(b, d, l->exec, all, e);
 	json_decref(all);

@@ -593,6 +593,33 @@ bool turn_held(const struct daemon *d)
 	return true;
 }
 
+/* ---- patterns made to be slow ---- */
+
+/* Those for whose conditions the last turn had no time come after all others, and by turns. */
+static void take_slow(struct daemon *d)
+{
+	size_t k;
+
+	for (k = 0; k < d->slow.n; k++)
+		live_dirty(d, d->lives.v[d->slow.v[k]]);
+	d->slow.n = 0;
+}
+
+static void note_slow(struct daemon *d)
+{
+	size_t k;
+
+	for (k = 0; k < d->dirty.n; k++)
+		if (core_has_more(d->lives.v[d->dirty.v[k]]->exec))
+			vec_push(&d->slow, d->dirty.v[k]);
+	if (d->slow.n > 1) { /* the first has had its turn */
+		uint32_t first = d->slow.v[0];
+
+		memmove(d->slow.v, d->slow.v + 1, (d->slow.n - 1) * sizeof first);
+		d->slow.v[d->slow.n - 1] = first;
+	}
+}
+
 void turn(struct daemon *d)
 {
 	struct flush_job *j;
@@ -609,12 +636,14 @@ void turn(struct daemon *d)
 	d->held_since = 0;
 	j = flush_job_new();
 	d->admitted_starts = 0;
+	d->steps = 0;
 	limits_count(d);
 	apis_count(d);
 	unpark_all(d);
 	due_timers(d, now);
 	intake_scan(d, j);
 	subexec_turn(d, now, j);
+	take_slow(d);
 	for (k = 0; k < d->dirty.n; k++)
 		take_one(d, d->lives.v[d->dirty.v[k]], now, j);
 	breakers_check(d, now);
@@ -626,6 +655,7 @@ void turn(struct daemon *d)
 		l->dirty = false;
 		close_one(d, l, now, j);
 	}
+	note_slow(d);
 	d->dirty.n = 0;
 	if (d->reopening)
 		let_go_unopened(d);

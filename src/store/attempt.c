@@ -56,7 +56,7 @@ static void publish_output(int dir, const char *action, uint32_t attempt, struct
 	char path[SPOOL_PATH_MAX];
 
 	spool_attempt_file(action, attempt, "output.json", path);
-	if (fs_publish(dir, "output.json", bytes, strlen(bytes), 0, e) < 0) {
+	if (fs_publish(dir, "output.json", bytes, strlen(bytes), FS_ASIDE, e) < 0) {
 		/* The commit holds the outputs; only the convenience is missing. */
 		json_object_set_new(out->more, "outputProblem", json_string(e->text));
 		return;
@@ -207,8 +207,8 @@ static int check_output(int dir, const json_t *root, struct err *e)
 	const json_t *size = json_object_get(json_object_get(root, "output"), "size");
 	struct stat st = {0};
 
-	if (!json_object_get(root, "output"))
-		return 0;
+	if (!json_object_get(root, "output") || json_is_true(json_object_get(json_object_get(root, "output"), "irregular")))
+		return 0; /* what is no file is refused when it is read */
 	if (!json_is_integer(size))
 		return err_set(e, EBADMSG, "it does not say how long its outputs are");
 	if (fstatat(dir, "output", &st, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
@@ -386,7 +386,11 @@ static enum attempt_lock examine(int dir, struct attempt_process *p, struct err 
 
 	if (there != 0)
 		return there > 0 ? ATTEMPT_LOCK_RESULT : ATTEMPT_LOCK_HELD;
-	fd = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+	fd = openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 && errno == ENOENT) {
+		p->made = true;
+		fd = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+	}
 	if (fd < 0) {
 		err_sys(e, errno, "cannot open lock");
 		return err_is_passing(e->code) ? ATTEMPT_LOCK_HELD : ATTEMPT_LOCK_LOST;

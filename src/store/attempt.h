@@ -44,6 +44,7 @@ struct attempt_process {
 	unsigned long long start; /* /proc/PID/stat field 22 */
 	char boot[40];
 	bool known;
+	bool made; /* there was no lock file: no supervisor came so far, or somebody removed it */
 	bool elsewhere; /* it ran where this lock file was copied from: what lives there is not ours */
 };
 

@@ -36,7 +36,7 @@ message_of() {
 		[ "$(state .actionStates.a.result.error.category)" = validation_failed ]
 		[[ $(message_of a) == *'outputs cannot be used'* ]] || [[ $(message_of a) == *'long its outputs'* ]]
 		[ "$(cat "$T/victim")" = v=stolen ]
-		not grep -rq stolen "$S"
+		not grep -rq stolen "$S" --include='*.json' --include='*.jsonl'
 		rm -rf "$S"/executions/*
 	done
 	# What the supervisor and the daemon write is not written through links either.
@@ -46,7 +46,7 @@ message_of() {
 	[ "$status" -eq 1 ]
 	[ "$(cat "$T/victim")" = v=stolen ]
 	[ "$(state .actionStates.a.exitCode)" = 3 ]
-	not eval 'cat "$(where)"/journal/*.json | grep -q stolen'
+	not grep -rq stolen "$(where)/journal" "$(where)/state.json" "$S/events"
 }
 
 @test "ATK-CWD-LINK: a working directory through a link is what it leads to; one that leads nowhere is said" {
@@ -63,8 +63,8 @@ message_of() {
 	drain
 	[ "$(stdout_of a)" = "$(realpath "$T/real")" ]
 	[ "$(cat "$T/real/made")" = here ]
-	[[ $(message_of b) == *"$T/loop"*"symbolic links"* ]]
-	[[ $(message_of c) == *"$T/real/made"*"Not a directory"* ]]
+	[[ $(message_of b) == *"cannot change to directory \"$T/loop\""* ]]
+	[[ $(message_of c) == *"cannot change to directory \"$T/real/made\""* ]]
 }
 
 @test "ATK-CLEANUP: directories where the supervisor and the daemon write hold nobody up" {
@@ -179,6 +179,7 @@ wait_for_id() {
 	[ "$(stdout_of text; echo .)" = "<$evil>." ]
 	[ "$(status_of cond)" = completed ]
 	[ "$(status_of cwd) $(status_of command)" = "failed failed" ]
+	EX=
 	EX=$(id_of part)
 	[ "$(stdout_of p; echo .)" = "$evil." ]
 	not grep -rq INJECTED "$S"/executions/*/*/actions

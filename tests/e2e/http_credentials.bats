@@ -33,7 +33,7 @@ plan() {
 }
 
 nowhere() {
-	! grep -rlF -e "$1" "$S"
+	not grep -rlF -e "$1" "$S"
 }
 
 sent() {
@@ -99,7 +99,7 @@ asked_again() {
 	wait_until asked
 	nowhere Hunter2
 	cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' >"$T/commands"
-	! grep -F Hunter2 "$T/commands"
+	not grep -F Hunter2 "$T/commands"
 	for lock in "$S"/executions/*/*/actions/*/*/lock; do
 		read -r pid sid _ <"$lock"
 		tr '\0' '\n' <"/proc/${pid#pid=}/environ" >"$T/environ"
@@ -140,7 +140,7 @@ asked_again() {
 	sent Authorization "Bearer $VALUE Bearer $VALUE"
 	nowhere Hunter2
 	[ "$(cat "$(where)/actions/a/confirm-1/approve")" = '{"input":"***"}' ]
-	! grep -F Hunter2 "$T/serving"
+	not grep -F Hunter2 "$T/serving"
 	daemon_stop
 	daemon_start --config "$CONFIG"
 	say "confirm/$id.d.approve"
@@ -160,7 +160,7 @@ asked_again() {
 	[ "$status" -eq 2 ]
 	id=$(id_of p)
 	grep -F "waits for a decision: creel approve $id a" "$T/log"
-	! "$BIN/creel" --spool "$S" approve "$id" a </dev/null
+	not "$BIN/creel" --spool "$S" approve "$id" a </dev/null
 	run "$BIN/creel" --spool "$S" approve "$id" a --input x=1 <<<"$VALUE"
 	[ "$status" -eq 0 ]
 	rm "$S/confirm/$id.a.approve"
@@ -173,7 +173,7 @@ asked_again() {
 	exec 8>&-
 	[ "$(jq -r .input "$S/confirm/$id.a.approve")" = "$VALUE" ]
 	[ "$(stat -c %a "$S/confirm/$id.a.approve")" = 640 ]
-	! grep -F Hunter2 "$T/screen"
+	not grep -F Hunter2 "$T/screen"
 	drain --config "$CONFIG"
 	[ "$status" -eq 0 ]
 	sent Authorization "Bearer $VALUE Bearer $VALUE"

@@ -91,6 +91,7 @@ nothing_active() {
 	[ "$(ls "$S"/executions/*/*/source.* | sed 's/.*\.//' | sort | xargs)" = "json yaml yml" ]
 }
 
+# ATK-HALF
 @test "ORCH-001: a file that is open for writing is left until it is closed" {
 	daemon_start
 	exec 7>"$S/inbox/slow.json"
@@ -118,6 +119,7 @@ nothing_active() {
 
 # --- what is no plain file ---
 
+# ATK-SYMLINK ATK-HARDLINK ATK-FIFO ATK-DIR ATK-UTF8
 @test "SEC: FIFO, links, directory, a name without an ending, an oversized and an unreadable name are refused, none stops the daemon" {
 	good secret >"$T/secret.json"
 	mkfifo "$S/inbox/fifo.json"

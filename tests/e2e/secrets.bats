@@ -29,6 +29,7 @@ nowhere() {
 	! grep -rlF -e "$1" "$S"
 }
 
+# ATK-SECRET-LOGS
 @test "SEC: a secret reaches the action's environment, whole or inside text, and stdout and stderr show stars" {
 	run_plan <<-E
 	name: s
@@ -126,6 +127,7 @@ nowhere() {
 	nowhere "$VALUE"
 }
 
+# ATK-SECRET-ARGV ATK-SECRET-STATES
 @test "SEC: while the action runs, neither the spool nor any command line holds the secret" {
 	drop plan.yaml <<-E
 	name: s

@@ -33,6 +33,7 @@ refused() {
 	S=$T/empty refused "is not a spool: make one with \"creel init"
 }
 
+# ATK-FDS
 @test "SEC: an action gets a clean environment, no descriptors and no terminal" {
 	drop env.yaml <<-'E'
 	name: env
@@ -70,6 +71,7 @@ refused() {
 	[ "$(jq .uid "$S"/rejected/*-wrong.yaml.error.json)" = "$(id -u)" ]
 }
 
+# ATK-SECRET-CORES
 @test "SEC: the daemon takes as many descriptors as it may and leaves no core; actions get the limits that it was started with" {
 	mkdir "$T/bin"
 	printf '#!/bin/sh\nulimit -S -n 100\nulimit -S -c %s\nexec %s "$@"\n' "$(ulimit -H -c)" "$BIN/creeld" >"$T/bin/creeld"

@@ -34,5 +34,15 @@ fi
 if [ -f tests/e2e/http_limits.bats ]; then
 	python3 -B tests/lint/fields.py || bad=1
 fi
+# Every attack of the list has a test, and every test names one of the list.
+attacks=$(grep -oE '^\| ATK-[A-Z0-9-]+' tests/e2e/ATTACKS.md | cut -c3- | sort -u)
+made=$(grep -rhoE '\bATK-[A-Z0-9-]+\b' tests --include='*.bats' --include='*.c' --include='*.sh' | sort -u)
+for id in $(printf '%s\n' $attacks $made | sort | uniq -u); do
+	complain "the attack $id stands in tests/e2e/ATTACKS.md or in a test, and not in both"
+done
+# What `! command` says is lost unless it comes last: not() is there for that.
+if awk 'FNR == 1 {t = 0} /^@test/ {t = 1} /^}/ {t = 0} t && /^\t! / && !/\|\|/ {print FILENAME ":" FNR ": " $0; bad = 1} END {exit !bad}' tests/e2e/*.bats; then
+	complain "tests that cannot fail: write not instead of !"
+fi
 [ "$bad" -eq 0 ] && echo "lint: ok"
 exit "$bad"
