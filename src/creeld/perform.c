@@ -3,6 +3,7 @@
  */
 #include "creeld/perform.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,11 +61,16 @@ static void perform_events(struct daemon *d, struct live *l, const struct events
 
 static void let_go(struct daemon *d, struct live *l)
 {
+	enum { MANY = 200 }; /* actions, whose memory is worth giving back */
+	bool large = l->plan->n >= MANY;
+
 	/* What a part came to is its parent's to judge. */
 	if (!subexec_ended(d, l) && l->exec->outcome != OUTCOME_COMPLETED)
 		d->any_failed = true;
 	log_info("execution %s \"%s\" %s", l->exec->id, l->plan->name, exec_status(l->exec));
 	live_remove(d, l);
+	if (large)
+		malloc_trim(0);
 }
 
 /* A flush of the whole file system takes the lines of all earlier jobs with it; the one at an end its own, too. */
