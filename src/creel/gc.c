@@ -213,12 +213,14 @@ static int remove_trees(struct gc *g, struct gc_trees *trees, struct err *e)
 static int executions(struct gc *g, struct err *e)
 {
 	struct gc_trees trees = {0};
+	struct retention narrow = g->rules;
 	size_t k;
 	int r;
 
 	if (!retention_limits_executions(&g->rules))
 		return 0;
-	if (stored_scan(&g->spool, retention_cutoff(&g->rules, g->now), g->rules.max_bytes != RETENTION_NO_LIMIT, &g->all, e) < 0)
+	retention_narrow(&narrow, stored_count(&g->spool));
+	if (stored_scan(&g->spool, retention_cutoff(&narrow, g->now), g->rules.max_bytes != RETENTION_NO_LIMIT, &g->all, e) < 0)
 		return -1;
 	retention_choose(&g->rules, g->all.v, g->all.n, g->now);
 	for (k = 0; k < g->all.n; k++)

@@ -102,6 +102,21 @@ bool retention_limits(const struct retention *r)
 	return retention_limits_executions(r) || r->events != RETENTION_NO_LIMIT || r->rejected != RETENTION_NO_LIMIT;
 }
 
+static void narrow(struct retention_rule *rule, uint64_t stored)
+{
+	if (rule->most != RETENTION_NO_LIMIT && (uint64_t)rule->most >= stored)
+		rule->most = RETENTION_NO_LIMIT;
+}
+
+void retention_narrow(struct retention *r, uint64_t stored)
+{
+	int k;
+
+	narrow(&r->all, stored);
+	for (k = 0; k < STORED_ENDED_COUNT; k++)
+		narrow(&r->by[k], stored);
+}
+
 msec retention_cutoff(const struct retention *r, msec now)
 {
 	msec least = INT64_MAX;

@@ -81,6 +81,8 @@ void retention_read(struct retention *r, const json_t *o);
 /* Is there anything that could go?  And among the executions? */
 bool retention_limits(const struct retention *r);
 bool retention_limits_executions(const struct retention *r);
+/* Drop limits that so many executions cannot reach: then fewer have to be looked at. */
+void retention_narrow(struct retention *r, uint64_t stored);
 /* Executions that ended after this stay whatever else there is; INT64_MAX: that cannot be told from the time. */
 msec retention_cutoff(const struct retention *r, msec now);
 

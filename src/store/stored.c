@@ -268,6 +268,29 @@ int stored_scan(const struct spool *s, msec cutoff, bool size, struct stored_lis
 	return 0;
 }
 
+static int count_day(void *n, int dir, const char *day, struct err *e)
+{
+	struct err inside = {0};
+	DIR *handle = fs_dir_open(dir, day, &inside);
+
+	(void)e;
+	while (handle && fs_dir_next(handle, &inside))
+		++*(uint64_t *)n;
+	if (handle)
+		closedir(handle);
+	if (inside.code && inside.code != ENOENT && inside.code != ENOTDIR)
+		*(uint64_t *)n = UINT64_MAX / 2; /* that is not known */
+	return 0;
+}
+
+uint64_t stored_count(const struct spool *s)
+{
+	uint64_t n = 0;
+	struct err e;
+
+	return fs_each(s->fd[SPOOL_ROOT], spool_dir_name(SPOOL_EXECUTIONS), count_day, &n, &e) < 0 ? UINT64_MAX : n;
+}
+
 void stored_free(struct stored_list *l)
 {
 	vec_free(l);

@@ -17,6 +17,8 @@ struct stored_list {
 
 /* Those accepted on or before the day of cutoff, oldest first; size tells whether they are measured, too. */
 int stored_scan(const struct spool *s, msec cutoff, bool size, struct stored_list *out, struct err *e);
+/* How many there are at most, of their names alone. */
+uint64_t stored_count(const struct spool *s);
 void stored_free(struct stored_list *l);
 
 /* The facts of one, as far as its files say. */

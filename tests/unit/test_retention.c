@@ -176,10 +176,30 @@ static void cutoff(void **state)
 	}
 }
 
+/* A number that is not reached needs nobody to be looked at. */
+static void narrowed(void **state)
+{
+	struct retention r;
+
+	(void)state;
+	retention_clear(&r);
+	r.all.keep = 90 * DAY;
+	r.all.most = 10;
+	r.by[STORED_FAILED].most = 5;
+	retention_narrow(&r, 11);
+	assert_int_equal(r.all.most, 10);
+	assert_int_equal(r.by[STORED_FAILED].most, 5);
+	retention_narrow(&r, 10);
+	assert_int_equal(r.all.most, RETENTION_NO_LIMIT);
+	assert_true(retention_cutoff(&r, NOW) == INT64_MAX);
+	retention_narrow(&r, 5);
+	assert_true(retention_cutoff(&r, NOW) == NOW - 90 * DAY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(limits), cmocka_unit_test(trees), cmocka_unit_test(statuses),
-					   cmocka_unit_test(cutoff)};
+					   cmocka_unit_test(cutoff), cmocka_unit_test(narrowed)};
 
 	return cmocka_run_group_tests_name("retention", tests, NULL, NULL);
 }
