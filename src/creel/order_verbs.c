@@ -265,14 +265,14 @@ static int give(struct target *t, const struct order_options *o)
 	return status;
 }
 
-/* --input without NAME=VALUE: the value that a request asks for.  It is taken out of the arguments. */
+/* --input at the end, or before another option: the value that a request asks for.  It is taken out of the arguments. */
 static bool take_bare_input(int *argc, char **argv)
 {
 	int from, to = 1;
 	bool found = false;
 
 	for (from = 1; from < *argc; from++) {
-		bool bare = strcmp(argv[from], "--input") == 0 && (from + 1 == *argc || !strchr(argv[from + 1], '='));
+		bool bare = strcmp(argv[from], "--input") == 0 && (from + 1 == *argc || argv[from + 1][0] == '-');
 
 		found = found || bare;
 		if (!bare)
