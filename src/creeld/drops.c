@@ -167,22 +167,27 @@ static char *kept_name(const char *shown, unsigned try)
 	return try ? xasprintf("%s.%u-%s", stamp, try, safe.p) : xasprintf("%s-%s", stamp, safe.p);
 }
 
-/* The reason first, so that nothing lies there without one.  1: both are there; 0: the name is taken; -1 and *e. */
+/* The reason is written first, under a dotted name, so that nothing lies there without one; it is shown last, so that
+ * the file is there when it is.  1: both are there; 0: the name is taken; -1 and *e. */
 static int keep_rejected(struct daemon *d, int dir, const char *name, const char *kept, json_t *report, struct err *e)
 {
+	AUTO_FREE char *why = xasprintf("%s.error.json", kept), *hidden = xasprintf(".%s", why), *text = NULL;
 	int rejected = d->spool.fd[SPOOL_REJECTED];
-	AUTO_FREE char *why = xasprintf("%s.error.json", kept), *text = NULL;
 
 	if (fs_there(rejected, kept, e) != 0 || fs_there(rejected, why, e) != 0)
 		return e->code ? -1 : 0;
 	json_object_set_new(report, "kept", json_string(kept));
 	text = json_dumps(report, JSON_INDENT(2));
-	if (fs_publish(rejected, why, text, strlen(text), 0, e) < 0)
+	if (fs_publish(rejected, hidden, text, strlen(text), 0, e) < 0)
 		return -1;
-	if (!name || fs_rename_new(dir, name, rejected, kept, e) == 0) /* without one it stays where it is */
-		return 1;
-	unlinkat(rejected, why, 0);
-	return e->code == EEXIST ? 0 : -1;
+	/* Without a name it stays where it is. */
+	if ((name && fs_rename_new(dir, name, rejected, kept, e) < 0)) {
+		unlinkat(rejected, hidden, 0);
+		return e->code == EEXIST ? 0 : -1;
+	}
+	if (renameat(rejected, hidden, rejected, why) < 0)
+		log_error("cannot show rejected/%s: %s", why, strerror(errno));
+	return 1;
 }
 
 void drop_reject(struct daemon *d, int dir, const char *name, const char *shown, json_t *report)

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "creeld/gone.h"
 #include "creeld/perform.h"
+#include "creeld/problem.h"
 #include "creeld/spares.h"
 
 enum { RETRY_MS = 1000 };
@@ -91,7 +92,7 @@ int flusher_start(struct daemon *d, struct err *e)
 	d->flush_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->flush_event < 0)
 		return err_sys(e, errno, "cannot make an eventfd");
-	unlinkat(d->spool.fd[SPOOL_ROOT], "problem.json", 0); /* of an earlier daemon, which has found no end of it */
+	problem_reserve(d); /* what an earlier daemon left there it has found no end of */
 	flusher.spool = &d->spool;
 	flusher.event = d->flush_event;
 	if ((r = pthread_create(&thread, NULL, run, NULL)) == 0 && (r = pthread_detach(thread)) == 0 &&
@@ -182,19 +183,9 @@ static void job_failed(struct daemon *d)
 		hand_over(d); /* at once, without them */
 		return;
 	}
-	if (strcmp(d->problem, why) != 0 || !fs_exists(d->spool.fd[SPOOL_ROOT], "problem.json")) {
-		AUTO_BUF struct buf text = BUF_INIT;
-		char when[CLOCK_TEXT];
-
-		if (strcmp(d->problem, why) != 0)
-			log_error("cannot write to the spool: %s; nothing new starts, what runs goes on, trying again every second",
-			  why);
-		clock_format(clock_wall(), when);
-		buf_printf(&text, "{\"since\":\"%s\",\"message\":", when);
-		buf_json_string(&text, why, strlen(why));
-		buf_puts(&text, "}\n");
-		fs_publish(d->spool.fd[SPOOL_ROOT], "problem.json", text.p, text.len, 0, NULL);
-	}
+	if (strcmp(d->problem, why) != 0)
+		log_error("cannot write to the spool: %s; nothing new starts, what runs goes on, trying again every second", why);
+	problem_tell(d, why);
 	snprintf(d->problem, sizeof d->problem, "%s", why);
 	d->job_retry = clock_mono() + RETRY_MS;
 }
@@ -216,7 +207,7 @@ static void job_succeeded(struct daemon *d)
 
 	if (d->problem[0]) {
 		log_warn("the spool can be written again (it was: %s); going on", d->problem);
-		unlinkat(d->spool.fd[SPOOL_ROOT], "problem.json", 0);
+		problem_clear(d);
 		d->problem[0] = '\0';
 	}
 	d->job = NULL;

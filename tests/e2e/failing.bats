@@ -482,3 +482,27 @@ YEAR=31536000
 	[ "$(grep -c '"type":"execution.completed"' "$S"/events/*.jsonl)" -ge 2 ]
 	daemon_stop
 }
+
+# --- nothing can be written ---
+
+@test "what is wrong is told when no file can be made, and told no more when it is over" {
+	drop_one one "$(gate go)"
+	daemon_start
+	wait_until test -s "$T/ran"
+	wait_until is_state .status running
+	fail openat 28 '*.tmp'
+	open_gate go
+	wait_until eval '"$BIN/creel" --spool "$S" status | grep -q "No space left on device"'
+	jq -e '.message and .since' "$S/problem.json"
+	heal
+	wait_until is_state .status completed
+	[ ! -e "$S/problem.json" ]
+	# It can be told again.
+	drop_one two "$(gate go2)"
+	wait_until eval '[ "$(wc -l <"$T/ran")" -eq 2 ]'
+	fail openat 28 '*.tmp'
+	open_gate go2
+	wait_until test -e "$S/problem.json"
+	heal
+	daemon_stop
+}
