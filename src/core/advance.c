@@ -282,6 +282,11 @@ void core_advance(struct exec *x, struct turn *t)
 		compensate(x, t);
 }
 
+void core_refuse(struct exec *x, struct turn *t, uint32_t i, json_t *error)
+{
+	fail_action(x, t, i, error, NULL, false);
+}
+
 uint32_t core_next(struct exec *x)
 {
 	struct heap_item item;

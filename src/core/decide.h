@@ -108,6 +108,8 @@ void core_unpark(struct exec *x);
 bool core_start(struct exec *x, struct turn *t);
 /* What a person is asked who has to type a value in for this action; the caller frees both. */
 void core_prompt(const struct action *a, char **title, char **message);
+/* An action that is ready cannot be started: it fails with this error (taken over). */
+void core_refuse(struct exec *x, struct turn *t, uint32_t action, json_t *error);
 /* End the execution if nothing is open. */
 void core_finish(struct exec *x, struct turn *t);
 

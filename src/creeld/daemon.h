@@ -199,6 +199,7 @@ struct daemon {
 	struct http_pool *http_pool; /* connections that they share; NULL: no HTTP attempt was started yet */
 	int tokens; /* a file in memory that HTTP attempts share: access tokens, on no disk */
 	VEC(struct sub) subs;
+	msec deadlock_looked; /* monotonic: deadlock.c */
 	int64_t steps;  /* on patterns in this turn: see core_has_more */
 	bool reopening; /* an execution that had ended was loaded in this turn */
 	uint32_t admitted_starts; /* committed to by admissions of this turn */
@@ -323,6 +324,8 @@ msec turn_deadline(struct daemon *d); /* wall clock, or 0 */
  * to and from nothing else, so that no slot can leak. */
 void limits_count(struct daemon *d);
 bool limits_allow(const struct daemon *d, const struct action *a);
+/* Is there no room in lock ('r') or queue ('q') name? */
+bool limits_full(const struct daemon *d, char kind, const char *name);
 void limits_take(struct daemon *d, const struct action *a);
 void limits_clear(struct daemon *d);
 

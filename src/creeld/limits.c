@@ -48,18 +48,24 @@ void limits_take(struct daemon *d, const struct action *a)
 		add(d, 'q', a->queue);
 }
 
-bool limits_allow(const struct daemon *d, const struct action *a)
+bool limits_full(const struct daemon *d, char kind, const char *name)
 {
 	json_t *limit;
+
+	if (kind == 'r')
+		return held(d, 'r', name) > 0;
+	limit = json_object_get(json_object_get(d->config.queues, name), "concurrency");
+	return limit && held(d, 'q', name) >= (uint32_t)json_integer_value(limit);
+}
+
+bool limits_allow(const struct daemon *d, const struct action *a)
+{
 	size_t k;
 
 	for (k = 0; k < a->nresources; k++)
-		if (held(d, 'r', a->resources[k]) > 0)
+		if (limits_full(d, 'r', a->resources[k]))
 			return false;
-	if (!a->queue)
-		return true;
-	limit = json_object_get(json_object_get(d->config.queues, a->queue), "concurrency");
-	return !limit || held(d, 'q', a->queue) < (uint32_t)json_integer_value(limit);
+	return !a->queue || !limits_full(d, 'q', a->queue);
 }
 
 void limits_clear(struct daemon *d)

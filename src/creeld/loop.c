@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "creeld/apis.h"
 #include "creeld/breakers.h"
+#include "creeld/deadlock.h"
 #include "creeld/http_pool.h"
 #include "creeld/intake.h"
 #include "creeld/lock.h"
@@ -84,6 +85,9 @@ static int patience(struct daemon *d)
 		ms = min_ms(ms, d->unloaded_at - mono);
 	if (d->claims.n > 0)
 		ms = min_ms(ms, claims_next(d) - mono);
+	at = deadlock_patience(d);
+	if (at >= 0)
+		ms = min_ms(ms, at);
 	ms = min_ms(ms, d->last_scan + d->config.rescan - mono);
 	if (turn_held(d))
 		ms = min_ms(ms, d->held_since + TURN_HOLD_MS - mono);

@@ -12,6 +12,7 @@
 #include "codec/definitions.h"
 #include "creeld/apis.h"
 #include "creeld/breakers.h"
+#include "creeld/deadlock.h"
 #include "creeld/flush.h"
 #include "creeld/requests.h"
 #include "creeld/secrets.h"
@@ -649,6 +650,7 @@ void turn(struct daemon *d)
 	breakers_check(d, now);
 	apis_check(d, now);
 	start_actions(d, now);
+	deadlock_break(d, now);
 	for (k = 0; k < d->dirty.n; k++) {
 		struct live *l = d->lives.v[d->dirty.v[k]];
 

@@ -107,6 +107,35 @@ static void pin(json_t *action, json_t *child, const char *name)
 		json_object_set_new(inputs, "plan", json_string(own && !strpbrk(own, "${") ? own : "inline"));
 }
 
+/* What an action holds while its plan runs, that plan must not want: it would wait for itself. */
+static void check_wants(const json_t *plan, const json_t *action, const char *pointer, struct diags *errors)
+{
+	json_t *holds = json_object_get(action, "resources"), *queue = json_object_get(action, "queue"), *a, *r, *h;
+	size_t k, n, m;
+
+	json_array_foreach(json_object_get(plan, "actions"), k, a) {
+		const char *id = json_string_value(json_object_get(a, "id"));
+
+		json_array_foreach(json_object_get(a, "resources"), n, r)
+			json_array_foreach(holds, m, h) {
+				AUTO_FREE char *at = xasprintf("%s/resources/%zu", pointer, m);
+
+				if (json_equal(r, h))
+					diag_add(errors, at, xstrdup("take it out here: the actions of that plan take it one by one"),
+						 "it holds the lock \"%s\" while its plan runs, and \"%s\" in there waits for it",
+						 json_string_value(h), id);
+			}
+		if (queue && json_equal(queue, json_object_get(a, "queue"))) {
+			AUTO_FREE char *at = xasprintf("%s/queue", pointer);
+
+			diag_add(errors, at, xstrdup("use one queue for plans and another one for what they do"),
+				 "it takes a place in the queue \"%s\" while its plan runs, and \"%s\" in there waits for one",
+				 json_string_value(queue), id);
+		}
+		check_wants(json_object_get(a, "childPlan"), action, pointer, errors);
+	}
+}
+
 static void judge_child(struct judge *j, json_t *root, json_t *action, const char *pointer, struct diags *found,
 			struct diags *errors)
 {
@@ -117,6 +146,7 @@ static void judge_child(struct judge *j, json_t *root, json_t *action, const cha
 	admit_root(j, root, &child, found);
 	if (child.canonical && found->n == 0) {
 		check_given(child.canonical, given, at, errors);
+		check_wants(child.canonical, action, pointer, errors);
 		pin(action, child.canonical, j->name);
 	}
 	admitted_free(&child);

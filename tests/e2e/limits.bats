@@ -79,3 +79,63 @@ teardown() { spool_teardown; }
 	[ "$before" -le 60 ]
 	daemon_stop
 }
+
+@test "EDGE-7: a plan that wants what the action that runs it holds is refused, however deep" {
+	mkdir -p "$S/catalog/plans"
+	cat >"$S/catalog/plans/inner.yaml" <<-'E'
+	name: inner
+	actions:
+	- {id: uses, actionDefinitionId: command, resources: [other, db], queue: q, inputs: {command: "true"}}
+	E
+	cat >"$S/catalog/plans/outer.yaml" <<-'E'
+	name: outer
+	actions:
+	- {id: runs, actionDefinitionId: plan.run, inputs: {plan: inner}}
+	E
+	drop waits.yaml <<-'E'
+	name: waits
+	actions:
+	- id: a
+	  actionDefinitionId: plan.run
+	  resources: [x, db]
+	  inputs: {plan: outer}
+	- {id: b, actionDefinitionId: plan.run, queue: q, inputs: {plan: inner}}
+	E
+	drain
+	[ "$(jq -r '.errors[] | [.line, .pointer, .message] | join(" ")' "$S"/rejected/*-waits.yaml.error.json)" = \
+'5 /actions/0/resources/1 it holds the lock "db" while its plan runs, and "uses" in there waits for it
+7 /actions/1/queue it takes a place in the queue "q" while its plan runs, and "uses" in there waits for one' ]
+	# creel validate sees the same.
+	run "$BIN/creel" --spool "$S" validate "$(ls "$S"/rejected/*-waits.yaml)"
+	[ "$status" -eq 1 ]
+	[[ $output == *'it holds the lock "db"'* ]]
+}
+
+@test "EDGE-7: plans that wait for one another's locks do not wait for ever: one fails, and says why" {
+	for pair in "one x y" "two y x"; do
+		set -- $pair
+		drop "$1.yaml" <<-E
+		name: $1
+		actions:
+		- id: holds
+		  actionDefinitionId: plan.run
+		  resources: [$2]
+		  inputs:
+		    plan:
+		      name: inside-$1
+		      actions:
+		      - {id: first, actionDefinitionId: shell.run, inputs: {script: '$(gate go)'}}
+		      - {id: wants, actionDefinitionId: shell.run, resources: [$3], dependencies: [first], inputs: {script: 'echo $1 >> $T/ran'}}
+		E
+	done
+	daemon_start --max-concurrency 4
+	wait_until eval '[ "$(ls "$S"/executions/*/*/actions/first/1/lock | wc -l)" -eq 2 ]'
+	open_gate go
+	wait_until eval '[ -z "$(ls "$S/active")" ]'
+	cat "$S"/executions/*/*/state.json | jq -s '[.[] | select(.name | startswith("inside") | not) | .status] | sort' >"$T/ends"
+	[ "$(jq -c . "$T/ends")" = '["completed","failed"]' ]
+	[ "$(wc -l <"$T/ran")" -eq 1 ]
+	cat "$S"/executions/*/*/state.json | jq -r '.actionStates.wants.result.error | select(.code == "deadlock") | .message' >"$T/why"
+	[[ $(cat "$T/why") == '"wants" would wait for ever for "'?'": what holds it waits for this execution' ]]
+	daemon_stop
+}
