@@ -379,8 +379,6 @@ void tarball_abort(struct tarball *t)
 {
 	if (t->temporary)
 		unlinkat(t->dir, t->temporary, 0);
-	if (t->a && t->name)
-		archive_write_fail(t->a); /* what is in its buffers is not wanted any more */
 	free_tarball(t);
 }
 
