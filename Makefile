@@ -193,10 +193,12 @@ $(BUILD)/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h) $(BUILD)/.flags
 	$(if $(V),,@echo "  LINK $@")
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -static -o $@ $<
 
+.PHONY: bench bench-all bench-kill bench-scale bench-programs bench-quick
+bench-programs: deps
+	$(Q)$(MAKE) --no-print-directory all $(bench_bin)
+
 # creel, ninja and the bare loop only.  make bench-quick SHAPES=chain ROUNDS=3
-.PHONY: bench-quick
-bench-quick: all $(bench_bin)
-	@command -v ninja >/dev/null || sh contrib/install-packages.sh contrib/packages-bench.txt
+bench-quick: bench-programs
 	@bash tests/bench/quick.sh $(SHAPES)
 
 # HTTP attempts with a connection of their own and with a shared one, beside nginx.
@@ -206,23 +208,22 @@ bench-http: all
 	@/usr/bin/python3 tests/bench/http.py $(BUILD)
 
 # Everything that creel is compared to, and then the tables and plots of tests/bench/README.md anew.
-.PHONY: bench
-bench: all $(bench_bin)
+bench: bench-programs
 	@bash tests/bench/bench.sh
 
 # What creel and its peers keep when the scheduler is killed.
-.PHONY: bench-kill
-bench-kill: all $(bench_bin)
+bench-kill: bench-programs
 	@bash tests/bench/kill.sh
 
 # How the cost grows with plans, with what waits, with what ended.
-.PHONY: bench-scale
-bench-scale: all $(bench_bin)
+bench-scale: bench-programs
 	@bash tests/bench/scale.sh
 
-# ---- fuzzing and simulation ----
-
-include tests/fuzz/fuzz.mk tests/sim/sim.mk
+# All three, one after the other: nothing else should run beside them.
+bench-all: bench-programs
+	@bash tests/bench/kill.sh
+	@bash tests/bench/bench.sh
+	@bash tests/bench/scale.sh
 
 # ---- use ----
 

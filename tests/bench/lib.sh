@@ -69,13 +69,16 @@ bench_end() {
 }
 
 bench_fs() {
+	local options=
 	FS=$1 AT=$WORK/$1
 	mkdir -p "$AT"
 	[ "$FS" != root ] || return 0
 	! mountpoint -q "$AT" || return 0
 	[ "$(id -u)" -eq 0 ] || { say "bench: only root can mount an image with $FS: left out"; return 1; }
-	truncate -s "${IMAGE_SIZE:-8G}" "$WORK/$FS.img"
-	if ! { "mkfs.$FS" -q "$WORK/$FS.img" && mount -o loop "$WORK/$FS.img" "$AT"; } >"$WORK/mount.log" 2>&1; then
+	truncate -s 16G "$WORK/$FS.img"
+	[ "$FS" != xfs ] || options="-i maxpct=60" # else only a quarter may be inodes
+	# shellcheck disable=SC2086
+	if ! { "mkfs.$FS" -q $options "$WORK/$FS.img" && mount -o loop "$WORK/$FS.img" "$AT"; } >"$WORK/mount.log" 2>&1; then
 		say "bench: $FS cannot be mounted here: left out; $(tail -1 "$WORK/mount.log")"
 		return 1
 	fi

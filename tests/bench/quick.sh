@@ -14,6 +14,10 @@ set -u -o pipefail
 
 bench_setup
 bench_sockets
+if ! command -v ninja >/dev/null; then
+	echo ninja-build >"$WORK/packages.txt"
+	sh "$root/contrib/install-packages.sh" "$WORK/packages.txt" || exit 1
+fi
 shapes=("$@")
 [ $# -gt 0 ] || shapes=(independent chain fan)
 for s in "${shapes[@]}"; do

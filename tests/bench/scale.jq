@@ -5,6 +5,7 @@ def rows: split("\n") | map(select(length > 0) | split("\t"));
 def numbers: rows | map(map(tonumber));
 # serves, first, cpu; read, files, bytes
 def restarts: numbers | if length == 0 then null else {restarts: length, serves: (map(.[0]) | median), first: (map(.[1]) | median),
+	first_least: (map(.[1]) | min), first_most: (map(.[1]) | max),
 	cpu: (map(.[2]) | median), read: (map(.[3]) | median), files: .[0][4], bytes: .[0][5]} end;
 
 {machine: $machine[0],

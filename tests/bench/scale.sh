@@ -158,19 +158,22 @@ measure_finished() {
 	dir=$AT/finished
 	start_in "$dir"
 	cd "$dir" || return 1
-	jq -nc --arg job "$JOB" '{name: "model", actions: [{id: "a", actionDefinitionId: "command", inputs: {command: $job}}]}' \
-		>model.json
+	# Its only action is skipped: without an attempt it has the fewest directories, and these are what a copy costs.
+	jq -nc --arg job "$JOB" '{name: "model", actions: [{id: "a", actionDefinitionId: "command", when: "false",
+		inputs: {command: $job}}]}' >model.json
 	mv model.json spool/inbox/ && "$TOOLS/await" spool 1
 	model=$(echo spool/executions/*/*)
 	fill_waiting $((WAITING / 10))
 	let_go "$SERVERS"
-	restarts before "$dir/spool"
+	restarts before "$dir/spool" 9
 	half=$((n / 20000 * 10000)) # whole days
 	"$TOOLS/finished" "$model" "$half" &
-	"$TOOLS/finished" "$model" $((n - half)) "$half" || FAILED="${FAILED:-} finished"
-	wait $! || FAILED="${FAILED:-} finished"
-	find spool/executions -mindepth 2 -maxdepth 2 | wc -l >"$PART/finished.n"
-	restarts after "$dir/spool"
+	KEPT_ALL+=($!)
+	"$TOOLS/finished" "$model" $((n - half)) "$half" &
+	KEPT_ALL+=($!)
+	wait "${KEPT_ALL[@]: -2:1}" && wait "${KEPT_ALL[@]: -1}" || FAILED="${FAILED:-} finished"
+	find spool/executions -mindepth 2 -maxdepth 2 -path '*/20[01]?-*' | wc -l >"$PART/finished.n" # that they are there
+	restarts after "$dir/spool" 9
 	cd "$WORK" || return 1
 }
 
