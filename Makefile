@@ -225,6 +225,10 @@ bench-all: bench-programs
 	@bash tests/bench/bench.sh
 	@bash tests/bench/scale.sh
 
+# ---- fuzzing and simulation ----
+
+include tests/fuzz/fuzz.mk tests/sim/sim.mk
+
 # ---- use ----
 
 .PHONY: demo install
