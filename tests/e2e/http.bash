@@ -28,6 +28,14 @@ http_setup() {
 	cd "$T" || return 1
 }
 
+# `! command` fails no test unless it comes last: this does.
+not() {
+	if "$@"; then
+		echo "it should not hold: $*"
+		return 1
+	fi
+}
+
 http_teardown() {
 	local fd pid
 	for fd in "${FEEDS[@]}"; do
