@@ -24,34 +24,11 @@
 #include "creel/common.h"
 #include "creel/json.h"
 #include "store/config_file.h"
+#include "store/http_setup.h"
 
 enum { SECRET_MIN = 4, SECRET_MAX = 64 * 1024, OUTPUT_MAX = 64 << 20, NO_TIMEOUT_MS = 60000 };
 
 static const char usual_config[] = "/etc/creel/creeld.yaml";
-
-static char *executor(const json_t *http)
-{
-	const char *configured = json_text(http, "executor"), *at = getenv("PATH");
-	char self[PATH_MAX], *slash;
-	ssize_t n;
-
-	if (configured)
-		return xstrdup(configured);
-	n = readlink("/proc/self/exe", self, sizeof self - 16);
-	self[n > 0 ? n : 0] = '\0';
-	slash = strrchr(self, '/');
-	strcpy(slash ? slash + 1 : self, "creel-http");
-	if (access(self, X_OK) == 0)
-		return xstrdup(self);
-	for (; at && *at; at += strcspn(at, ":"), at += *at == ':') {
-		char *found = xasprintf("%.*s/creel-http", (int)strcspn(at, ":"), at);
-
-		if (found[0] == '/' && access(found, X_OK) == 0)
-			return found;
-		free(found);
-	}
-	return NULL;
-}
 
 int runner_open(struct runner *r, const char *spool, const char *config, const char *typed, struct err *e)
 {
@@ -61,8 +38,8 @@ int runner_open(struct runner *r, const char *spool, const char *config, const c
 		if (!r->config)
 			return -1;
 	}
-	r->executor = executor(json_object_get(r->config, "http"));
-	if (!r->executor)
+	r->executor = http_executor(json_object_get(r->config, "http"));
+	if (access(r->executor, X_OK) < 0)
 		return err_set(e, ENOENT, "there is no creel-http beside creel, nor along PATH");
 	r->tokens = memfd_create("creel-tokens", MFD_CLOEXEC);
 	return r->tokens < 0 ? err_sys(e, errno, "cannot make memory for access tokens") : 0;
@@ -130,74 +107,37 @@ static int take_typed(const struct runner *r, json_t *all, const char *key, stru
 	return take_env(all, key, r->typed, e);
 }
 
-static int take_from(const struct runner *r, json_t *all, const char *key, const char *from, const char *name,
-		     struct err *e)
-{
-	if (strcmp(from, "env") == 0)
-		return take_env(all, key, name, e);
-	if (strcmp(from, "secret") == 0)
-		return take_file(r, all, key, name, e);
-	return strcmp(from, "user_input") == 0 ? take_typed(r, all, key, e) : 0;
-}
+struct taking {
+	const struct runner *r;
+	json_t *all;
+};
 
-/* env:NAME or secret:NAME */
-static int take_indirect(const struct runner *r, json_t *all, const char *key, const char *where, struct err *e)
+static int take_credential(void *ctx, const char *key, enum credential_from from, const char *name, struct err *e)
 {
-	if (text_starts_with(where, "env:"))
-		return take_env(all, key, where + 4, e);
-	return text_starts_with(where, "secret:") ? take_file(r, all, key, where + 7, e) : 0;
+	const struct taking *t = ctx;
+
+	switch (from) {
+	case CREDENTIAL_ENV:
+		return take_env(t->all, key, name, e);
+	case CREDENTIAL_SECRET:
+		return take_file(t->r, t->all, key, name, e);
+	case CREDENTIAL_TYPED:
+		return take_typed(t->r, t->all, key, e);
+	}
+	return 0;
 }
 
 json_t *runner_secrets(const struct runner *r, const json_t *definition, struct err *e)
 {
-	const json_t *auth = json_object_get(definition, "authentication");
-	json_t *all = json_object(), *where;
-	const char *name;
-	int result;
+	struct taking t = {r, json_object()};
 
-	result = take_from(r, all, "token", json_text_or_empty(auth, "tokenFrom"), json_text_or_empty(auth, "token"), e);
-	if (result == 0)
-		result = take_from(r, all, "value", json_text_or_empty(auth, "valueFrom"), json_text_or_empty(auth, "value"), e);
-	if (result == 0)
-		result = take_indirect(r, all, "clientSecret", json_text_or_empty(auth, "clientSecret"), e);
-	if (result == 0)
-		result = take_indirect(r, all, "refreshToken", json_text_or_empty(auth, "refreshToken"), e);
-	json_object_foreach(json_object_get(auth, "secrets"), name, where)
-		if (result == 0)
-			result = take_indirect(r, all, name, json_string_value(where) ? json_string_value(where) : "", e);
-	if (result == 0)
-		return all;
-	json_decref(all);
+	if (http_credentials(json_object_get(definition, "authentication"), take_credential, &t, e) == 0)
+		return t.all;
+	json_decref(t.all);
 	return NULL;
 }
 
 /* ---- the request ---- */
-
-static void copy_member(json_t *to, const char *key, const json_t *from, const char *name)
-{
-	if (json_object_get(from, name))
-		json_object_set(to, key, json_object_get(from, name));
-}
-
-static json_t *http_of(const struct runner *r, const struct http_found *what)
-{
-	const json_t *config = json_object_get(r->config, "http"), *allow = json_object_get(config, "allow_private");
-	const char *handler = json_text_or_empty(json_object_get(what->definition, "authentication"), "handler");
-	json_t *limits = json_object();
-	json_t *http = json_pack("{s:O, s:O?, s:o, s:o}", "definition", what->definition, "api", what->api, "allowPrivate",
-				 allow ? json_incref((json_t *)allow) : json_array(), "limits", limits);
-
-	if (*handler)
-		json_object_set_new(http, "handler", *handler == '/' ? json_string(handler)
-								     : json_sprintf("%s/catalog/handlers/%s", r->spool, handler));
-	copy_member(http, "caFile", config, "ca_file");
-	copy_member(http, "userAgent", config, "user_agent");
-	copy_member(http, "proxy", config, "proxy");
-	json_object_set_new(limits, "inlineBody", json_integer(1024 * 1024));
-	copy_member(limits, "inlineBody", config, "inline_body");
-	copy_member(limits, "maxResponseSize", config, "max_response_size");
-	return http;
-}
 
 /* Each run is one of its own to the service: the key that makes an attempt recognisable is new each time. */
 static json_t *request_of(struct runner *r, const struct http_found *what, const json_t *inputs)
@@ -208,7 +148,8 @@ static json_t *request_of(struct runner *r, const struct http_found *what, const
 	uuid_v7(clock_wall(), id);
 	return json_pack("{s:s, s:s, s:i, s:s+, s:s, s:O, s:I, s:o}", "execution", id, "action", "test", "attempt", 1,
 			 "idempotencyKey", id, ".test", "actionDefinitionId", json_text_or_empty(what->definition, "id"), "inputs", inputs, "timeoutMs",
-			 timeout > 0 ? timeout + 1000 : NO_TIMEOUT_MS, "http", http_of(r, what));
+			 timeout > 0 ? timeout + 1000 : NO_TIMEOUT_MS, "http",
+			 http_job(json_object_get(r->config, "http"), r->spool, json_incref(what->definition), what->api));
 }
 
 static int write_json(int dir, const char *name, const json_t *v, struct err *e)

@@ -19,13 +19,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "creeld/apis_impl.h"
-#include "creeld/spec_impl.h"
+#include "store/http_setup.h"
 
 enum { ANSWER_MAX = 64 * 1024, DEFAULT_MS = 30000, GRACE_MS = 2000 };
 
 static json_t *question(const struct daemon *d, const struct api *a)
 {
-	json_t *o = spec_http_settings(d);
+	json_t *o = http_settings(d->config.http);
 
 	json_object_set(o, "api", a->entry);
 	return o;
@@ -45,7 +45,7 @@ static int memory_with(const char *text, struct err *e)
 
 static int spawn(const struct daemon *d, int in, int out, pid_t *pid)
 {
-	AUTO_FREE char *program = spec_http_executor(d);
+	AUTO_FREE char *program = http_executor(d->config.http);
 	char name[] = "creel-http", health[] = "--health";
 	char *argv[] = {name, health, NULL}, *envp[] = {NULL};
 	posix_spawn_file_actions_t actions;

@@ -17,8 +17,7 @@
 #include "creeld/http_pool.h"
 #include "creeld/spec_impl.h"
 #include "creeld/typed.h"
-
-enum { INLINE_BODY = 1024 * 1024 };
+#include "store/http_setup.h"
 
 static const char *text(const json_t *o, const char *key)
 {
@@ -30,34 +29,6 @@ static const char *text(const json_t *o, const char *key)
 static void set_text(json_t *o, const char *key, const char *value)
 {
 	json_object_set_new(o, key, json_string(value));
-}
-
-/* ---- which program ---- */
-
-/* Beside creeld, else along its PATH; if it is nowhere, the supervisor says so. */
-char *spec_http_executor(const struct daemon *d)
-{
-	const char *configured = json_string_value(json_object_get(d->config.http, "executor"));
-	const char *at = getenv("PATH");
-	char path[4096], *slash;
-	ssize_t n;
-
-	if (configured)
-		return xstrdup(configured);
-	n = readlink("/proc/self/exe", path, sizeof path - 16);
-	path[n > 0 ? n : 0] = '\0';
-	slash = strrchr(path, '/');
-	strcpy(slash ? slash + 1 : path, "creel-http");
-	if (access(path, X_OK) == 0)
-		return xstrdup(path);
-	for (; at && *at; at += strcspn(at, ":"), at += *at == ':') {
-		char *found = xasprintf("%.*s/creel-http", (int)strcspn(at, ":"), at);
-
-		if (found[0] == '/' && access(found, X_OK) == 0)
-			return found;
-		free(found);
-	}
-	return xstrdup(path);
 }
 
 /* ---- what to do ---- */
@@ -112,45 +83,6 @@ static json_t *request_definition(const json_t *given, msec timeout, json_t **in
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:{}, s:{}, s:[], s:[]}", "id", HTTP_REQUEST, "name", HTTP_REQUEST,
 			 "description", "one HTTP request", "version", "1.0.0", "endpoint", endpoint, "inputSchema",
 			 "outputSchema", "knownErrors", "examples");
-}
-
-static void set_limit(json_t *limits, const char *key, const json_t *config, const char *from)
-{
-	json_t *v = json_object_get(config, from);
-
-	if (v)
-		json_object_set(limits, key, v);
-}
-
-json_t *spec_http_settings(const struct daemon *d)
-{
-	const json_t *config = d->config.http;
-	json_t *o = json_object(), *limits = json_object(), *allow = json_object_get(config, "allow_private");
-
-	json_object_set_new(o, "allowPrivate", allow ? json_incref(allow) : json_array());
-	set_limit(o, "caFile", config, "ca_file");
-	set_limit(o, "userAgent", config, "user_agent");
-	set_limit(o, "proxy", config, "proxy");
-	json_object_set_new(limits, "inlineBody", json_integer(INLINE_BODY));
-	set_limit(limits, "inlineBody", config, "inline_body");
-	set_limit(limits, "maxResponseSize", config, "max_response_size");
-	json_object_set_new(o, "limits", limits);
-	return o;
-}
-
-/* http of request.json.  definition is taken over. */
-static json_t *http_of(const struct daemon *d, const struct action *pa, json_t *definition)
-{
-	json_t *http = spec_http_settings(d), *auth = json_object_get(definition, "authentication");
-	const char *handler = text(auth, "handler");
-
-	if (*handler && *handler != '/')
-		json_object_set_new(http, "handler", json_sprintf("%s/catalog/handlers/%s", d->spool.path, handler));
-	else if (*handler)
-		set_text(http, "handler", handler);
-	json_object_set_new(http, "definition", definition);
-	json_object_set(http, "api", pa->api ? pa->api->entry : json_null());
-	return http;
 }
 
 /* ---- what to keep to itself ---- */
@@ -212,40 +144,18 @@ static int take_typed(struct hidden *h, const char *key, struct err *e)
 	return value ? take(h, key, value) : err_set(e, ENOKEY, "what was typed in is gone: creeld was started anew");
 }
 
-/* env:NAME or secret:NAME */
-static int take_indirect(struct hidden *h, const char *key, const char *where, struct err *e)
+static int take_credential(void *ctx, const char *key, enum credential_from from, const char *name, struct err *e)
 {
-	if (!where)
-		return 0;
-	if (strncmp(where, "env:", 4) == 0)
-		return take_env(h, key, where + 4, e);
-	return take_secret(h, key, strchr(where, ':') ? strchr(where, ':') + 1 : where, e);
-}
+	struct hidden *h = ctx;
 
-static int take_from(struct hidden *h, const char *key, const char *from, const char *name, struct err *e)
-{
-	if (strcmp(from, "env") == 0)
+	switch (from) {
+	case CREDENTIAL_ENV:
 		return take_env(h, key, name, e);
-	if (strcmp(from, "secret") == 0)
+	case CREDENTIAL_SECRET:
 		return take_secret(h, key, name, e);
-	if (strcmp(from, "user_input") == 0)
+	case CREDENTIAL_TYPED:
 		return take_typed(h, key, e);
-	return 0;
-}
-
-static int take_authentication(struct hidden *h, const json_t *auth, struct err *e)
-{
-	json_t *named = json_object_get(auth, "secrets"), *v;
-	const char *name;
-
-	if (take_from(h, "token", text(auth, "tokenFrom"), text(auth, "token"), e) < 0 ||
-	    take_from(h, "value", text(auth, "valueFrom"), text(auth, "value"), e) < 0 ||
-	    take_indirect(h, "clientSecret", json_string_value(json_object_get(auth, "clientSecret")), e) < 0 ||
-	    take_indirect(h, "refreshToken", json_string_value(json_object_get(auth, "refreshToken")), e) < 0)
-		return -1;
-	json_object_foreach(named, name, v)
-		if (take_indirect(h, name, json_string_value(v), e) < 0)
-			return -1;
+	}
 	return 0;
 }
 
@@ -325,7 +235,7 @@ int spec_put_http(struct buf *b, struct daemon *d, struct live *l, uint32_t i, c
 {
 	const struct action *pa = &l->plan->actions[i];
 	struct hidden h = {.d = d, .l = l, .action = i, .secrets = json_object(), .input = json_object()};
-	AUTO_FREE char *program = spec_http_executor(d);
+	AUTO_FREE char *program = http_executor(d->config.http);
 	json_t *inputs = NULL, *definition, *http;
 	const char *pool;
 	int r;
@@ -336,8 +246,8 @@ int spec_put_http(struct buf *b, struct daemon *d, struct live *l, uint32_t i, c
 	} else {
 		definition = request_definition(given, pa->timeout, &inputs);
 	}
-	http = http_of(d, pa, definition);
-	r = take_authentication(&h, json_object_get(definition, "authentication"), e);
+	http = http_job(d->config.http, d->spool.path, definition, pa->api ? pa->api->entry : NULL);
+	r = http_credentials(json_object_get(definition, "authentication"), take_credential, &h, e);
 	if (r == 0)
 		r = take_inputs(&h, inputs, e);
 	if (r == 0) {

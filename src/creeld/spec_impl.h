@@ -18,9 +18,4 @@ void spec_put_request(struct buf *b, const struct live *l, uint32_t action, cons
 int spec_put_http(struct buf *b, struct daemon *d, struct live *l, uint32_t action, const char *dir,
 		  const json_t *inputs, struct err *e);
 
-/* The program that makes the requests; the caller frees it. */
-char *spec_http_executor(const struct daemon *d);
-/* What the configuration says to it: allowPrivate, caFile, limits, …; a new object. */
-json_t *spec_http_settings(const struct daemon *d);
-
 #endif

@@ -10,7 +10,7 @@ setup() {
 	export CREEL_SPOOL=$S
 	W=$T/echo
 	mkdir "$W"
-	mkdir -m 700 "$T/secrets" "$S/catalog/handlers"
+	mkdir -m 700 "$T/secrets"
 }
 teardown() {
 	http_teardown

@@ -378,4 +378,7 @@ void client_send(struct client *c, struct exchange *x, bool spill)
 	if (client_cancelled && x->status == 0 && x->stop == STOP_NONE && x->curl == 0)
 		stop(x, STOP_CANCELLED, "the attempt was ended from outside");
 	x->finished = clock_wall();
+	/* Not from when it was asked for: the process with the connection may have had to be started, or had others. */
+	if (x->timings.total > 0 && x->finished - (msec)x->timings.total > x->started)
+		x->started = x->finished - (msec)x->timings.total;
 }
