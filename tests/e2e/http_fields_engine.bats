@@ -72,7 +72,6 @@ secret_file() {
 	auth o2 "{$oauth, \"scope\": [\"2\"], \"clientSecret\": \"secret:B\"}"
 	auth o3 "{$oauth, \"scope\": [\"3\"], \"clientSecret\": \"env:ENV_A\", \"refreshToken\": \"secret:A\"}"
 	auth o4 "{$oauth, \"scope\": [\"4\"], \"clientSecret\": \"env:ENV_A\", \"refreshToken\": \"env:ENV_B\"}"
-	mkdir "$S/catalog/handlers"
 	for k in h1 h2; do
 		printf '#!/bin/sh\njq -c "{headers: {(\\"X-%s\\"): (.secrets.key + \\"-signed\\")}}"\n' $k >"$S/catalog/handlers/$k"
 		chmod 755 "$S/catalog/handlers/$k"
