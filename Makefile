@@ -175,7 +175,7 @@ check-fault-sample: all fault-tools
 
 check-fault: deps
 	@sh contrib/install-packages.sh contrib/packages-fault.txt
-	$(Q)$(MAKE) --no-print-directory all fault-tools
+	$(Q)$(MAKE) --no-print-directory all fault-tools $(BUILD)/tests/sim/sim fuzz-programs
 	@python3 tests/fault/sweep.py --readme tests/fault/README.md
 
 check-layers:

@@ -89,12 +89,33 @@ static int has_our_mark(pid_t pid, const char *execution, struct err *e)
 	return text.len > 0 && memmem(text.p, text.len, mark, strlen(mark) + 1);
 }
 
+/* Whose session has the number that the attempt's had?  The kernel gives it to nobody else as long as anything lives
+ * in that session: so if another process has the number now, nothing of the attempt's is left there. */
+enum session { SESSION_OURS, SESSION_ANOTHERS, SESSION_WITHOUT_LEADER /* either */ };
+
+static int whose_session(const struct attempt_process *p, struct err *e)
+{
+	struct process leader;
+	int is;
+
+	if (!p->known)
+		return SESSION_ANOTHERS;
+	is = read_stat(p->sid, &leader, e);
+	if (is <= 0 || p->sid != p->pid)
+		return is < 0 ? -1 : SESSION_WITHOUT_LEADER;
+	return leader.start == p->start ? SESSION_OURS : SESSION_ANOTHERS;
+}
+
 /* 1: it is what an attempt left. */
 static int is_survivor(const struct daemon *d, const char *execution, const struct attempt_process *p,
-		       const struct process *q, struct err *e)
+		       enum session session, const struct process *q, struct err *e)
 {
-	if (p->known && q->session == p->sid && q->start >= p->start)
-		return 1;
+	if (session != SESSION_ANOTHERS && q->session == p->sid && q->start >= p->start) {
+		int is = session == SESSION_OURS ? 1 : has_our_mark(q->pid, execution, e);
+
+		if (is)
+			return is;
+	}
 	if (q->parent != getpid() || is_ours(d, q->pid))
 		return 0;
 	/* Any other child of ours has lost its supervisor: whichever attempt it is of, that one is over. */
@@ -108,10 +129,11 @@ static int kill_once(struct daemon *d, const char *execution, const struct attem
 {
 	DIR *proc = fs_dir_open(AT_FDCWD, "/proc", e);
 	const char *name;
-	int n = 0, is = 0;
+	int n = 0, is, session;
 
 	if (!proc)
 		return -1;
+	is = session = whose_session(p, e);
 	while (is >= 0 && (name = fs_dir_next(proc, e))) {
 		pid_t pid = atoi(name);
 		struct process q;
@@ -120,7 +142,7 @@ static int kill_once(struct daemon *d, const char *execution, const struct attem
 			continue;
 		is = read_stat(pid, &q, e);
 		if (is > 0)
-			is = is_survivor(d, execution, p, &q, e);
+			is = is_survivor(d, execution, p, (enum session)session, &q, e);
 		if (is <= 0)
 			continue;
 		/* A parent may never reap what has ended: nothing is left of that to wait for. */

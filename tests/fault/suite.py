@@ -50,6 +50,7 @@ class Suite:
     needs_root = False
     workers = 0  # at most; 0: as many as there are
     sample = 24  # runs of a quick look; 0: all of them; None: it has no part in that
+    in_sum = True  # of the table; not where a run is no run of real processes
 
     def tasks(self, context):
         raise NotImplementedError

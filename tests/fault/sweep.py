@@ -19,11 +19,13 @@ import cut
 import failing
 import keep
 import kill
+import pids
 import reorder
+import seeds
 import truncation
 import world
 
-ALL = [*kill.SUITES, *cut.SUITES, *failing.SUITES, *keep.SUITES, *truncation.SUITES, *reorder.SUITES]
+ALL = [*kill.SUITES, *cut.SUITES, *failing.SUITES, *keep.SUITES, *truncation.SUITES, *reorder.SUITES, *pids.SUITES, *seeds.SUITES]
 BY_NAME = {s.name: s for s in ALL}
 
 KEEP_MOST = 20
@@ -224,9 +226,11 @@ def table(summaries):
         else:
             lines.append("| `%s` | %s | %d | %d | %d | %.0f |" % (s.suite.name, s.suite.title, s.points, s.runs,
                                                                s.violations, s.seconds))
-    lines.append("| | all | %d | %d | %d | %.0f |" % (
-        sum(s.points for s in summaries), sum(s.runs for s in summaries), sum(s.violations for s in summaries),
-        sum(s.seconds for s in summaries)))
+    real = [s for s in summaries if s.suite.in_sum]
+    if real:
+        lines.append("| | all%s | %d | %d | %d | %.0f |" % (
+            " of real processes" if len(real) < len(summaries) else "", sum(s.points for s in real),
+            sum(s.runs for s in real), sum(s.violations for s in real), sum(s.seconds for s in real)))
     return lines
 
 

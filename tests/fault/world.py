@@ -165,6 +165,15 @@ class Run:
     def drain(self):
         return self.wait(self.start("--drain"), "creeld --drain")
 
+    def wait_until(self, true, what):
+        patience = time.monotonic() + PATIENCE
+        while not true():
+            if time.monotonic() > patience:
+                self.say("waited %d s in vain: %s" % (PATIENCE, what))
+                return False
+            time.sleep(0.002)
+        return True
+
     def wait_for_rest(self, daemon):
         """Until a daemon has ended, or its journals have not grown for a while."""
         last, still = None, 0

@@ -14,7 +14,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(fuzz_main) $(BUILD)/libcreel.a
 	$(if $(V),,@echo "  LINK $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) $(if $(FUZZ),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(BUILD)/libcreel.a $(PKG_LIBS) $(TAR_LIBS) -lm
 
-.PHONY: check-fuzz fuzz fuzz-targets fuzz-minimise
+.PHONY: check-fuzz fuzz fuzz-programs fuzz-targets fuzz-minimise
 check-fuzz: $(fuzz_bin)
 	@for t in $(fuzz_bin); do $$t tests/fuzz/corpus/$$(basename $$t) || exit 1; done
 
@@ -24,9 +24,10 @@ SECONDS   ?= 60
 TARGET    ?= $(notdir $(fuzz_bin))
 make_fuzz := $(MAKE) --no-print-directory FUZZ=1 BUILD=$(BUILD)/fuzz CC=clang SANITIZE=address,undefined \
              CFLAGS=-fsanitize=fuzzer-no-link OPT='-O1 -g' fuzz-targets
-fuzz:
+fuzz-programs:
 	@sh contrib/install-packages.sh contrib/packages-fuzz.txt
 	$(Q)$(make_fuzz)
+fuzz: fuzz-programs
 	@sh tests/fuzz/run.sh $(BUILD)/fuzz $(SECONDS) $(TARGET)
 
 # What the runs found goes into the corpora, as few and as short inputs as reach the same.
