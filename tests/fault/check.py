@@ -391,9 +391,9 @@ class Check:
 
     # ---- all of it ----
 
-    def final(self, seen=None, power_cut=False, may_lose=True):
-        """One plan P was dropped, crashed over and recovered."""
-        self.journals()
+    def final(self, seen=None, power_cut=False, may_lose=True, how_many=1):
+        """One plan P was dropped, crashed over and recovered; or so many."""
+        self.journals(how_many)
         for d in executions(self.spool):
             execution = os.path.basename(d)
             if not self.events.get(execution):

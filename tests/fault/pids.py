@@ -80,7 +80,7 @@ class Innocents:
 
 class Pids(Suite):
     needs_root = True
-    sample = 6
+    sample = 4
 
     def set_up(self, directory, programs):
         # Who loses its parent comes to us, so that its number is free when it has ended.

@@ -34,6 +34,7 @@ class Result:
     runs: int = 1          # how many crashed or damaged states it examined
     seconds: float = 0.0
     kept: str = ""
+    figures: dict = dataclasses.field(default_factory=dict)  # what was measured
     log: list = dataclasses.field(default_factory=list)
 
 

@@ -23,9 +23,11 @@ import pids
 import reorder
 import seeds
 import truncation
+import upgrade
 import world
 
-ALL = [*kill.SUITES, *cut.SUITES, *failing.SUITES, *keep.SUITES, *truncation.SUITES, *reorder.SUITES, *pids.SUITES, *seeds.SUITES]
+ALL = [*kill.SUITES, *cut.SUITES, *failing.SUITES, *keep.SUITES, *truncation.SUITES, *reorder.SUITES, *pids.SUITES, *upgrade.SUITES,
+       *seeds.SUITES]
 BY_NAME = {s.name: s for s in ALL}
 
 KEEP_MOST = 20
@@ -89,6 +91,7 @@ class Worker:
         if point and run.notes:
             result.point += " -> " + "; ".join(run.notes)
         result.runs = run.count
+        result.figures = run.figures
         if found or self.keep:
             result.log = run.tail_of_log()
             result.kept = self.keep_run(run, task)
@@ -175,6 +178,7 @@ class Summary:
     def __init__(self, suite):
         self.suite, self.points, self.runs, self.violations, self.unreached, self.seconds = suite, 0, 0, 0, 0, 0.0
         self.skipped = None
+        self.figures = {}
 
     def add(self, result):
         self.violations += bool(result.found)
@@ -183,6 +187,12 @@ class Summary:
             return
         self.points += 1
         self.runs += result.runs
+        for what, value in result.figures.items():
+            self.figures[what] = max(value, self.figures.get(what, value))
+
+    def what(self):
+        """What it does, and the greatest of each figure that it measured."""
+        return "; ".join([self.suite.title, *("%s: %d" % pair for pair in self.figures.items())])
 
 
 def run_suite(suite, a, directory, programs, results):
@@ -224,8 +234,8 @@ def table(summaries):
         if s.skipped:
             lines.append("| `%s` | %s | | | skipped: %s | |" % (s.suite.name, s.suite.title, s.skipped))
         else:
-            lines.append("| `%s` | %s | %d | %d | %d | %.0f |" % (s.suite.name, s.suite.title, s.points, s.runs,
-                                                               s.violations, s.seconds))
+            lines.append("| `%s` | %s | %d | %d | %d | %.0f |" % (s.suite.name, s.what(), s.points, s.runs, s.violations,
+                                                               s.seconds))
     real = [s for s in summaries if s.suite.in_sum]
     if real:
         lines.append("| | all%s | %d | %d | %d | %.0f |" % (

@@ -4,6 +4,7 @@ The programs are those of $BUILD (build/), the tools those of $BUILD/fault.  A r
 the work directory, which is in memory where that is possible: flushes cost nothing there, and what kill -9 leaves does
 not depend on them.
 """
+import datetime
 import glob
 import json
 import os
@@ -103,6 +104,7 @@ class Run:
         self.problems = []  # what was wrong
         self.notes = []     # what was noteworthy and right
         self.count = 1      # how many states it examines
+        self.figures = {}   # what was measured: {what: how much}
 
     def new_spool(self):
         os.mkdir(self.spool, 0o700)
@@ -303,6 +305,16 @@ class Run:
                 return [line.rstrip() for line in f.readlines()[-n:]]
         except FileNotFoundError:
             return []
+
+
+def wall_ms():
+    return time.time_ns() // 1000000
+
+
+def parse_ms(text):
+    """Milliseconds of a time as records have it."""
+    at = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return round(at.timestamp() * 1000)
 
 
 def work_directory():
