@@ -19,6 +19,7 @@ import cut
 import failing
 import keep
 import kill
+import overflow
 import pids
 import reorder
 import seeds
@@ -26,8 +27,8 @@ import truncation
 import upgrade
 import world
 
-ALL = [*kill.SUITES, *cut.SUITES, *failing.SUITES, *keep.SUITES, *truncation.SUITES, *reorder.SUITES, *pids.SUITES, *upgrade.SUITES,
-       *seeds.SUITES]
+ALL = [*kill.SUITES, *cut.SUITES, *failing.SUITES, *keep.SUITES, *truncation.SUITES, *reorder.SUITES,
+       *overflow.SUITES, *pids.SUITES, *upgrade.SUITES, *seeds.SUITES]
 BY_NAME = {s.name: s for s in ALL}
 
 KEEP_MOST = 20
