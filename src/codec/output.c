@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -81,11 +82,35 @@ static int read_line(struct reader *r, const char *s, size_t n, json_t *out, str
 	return 0;
 }
 
+/* How many values there are at most.  Each takes memory, however short it is. */
+static size_t count_values(const char *p, size_t n)
+{
+	const char *end = p + n;
+	bool inside = false;
+	size_t values = 1;
+
+	for (; p < end; p++) {
+		if (inside && *p == '\\')
+			p++;
+		else if (*p == '"')
+			inside = !inside;
+		else if (!inside)
+			values += *p == ',' || *p == '[' || *p == '{';
+	}
+	return values;
+}
+
 static json_t *parse_json(const char *text, size_t n, struct err *e)
 {
+	size_t values = count_values(text, n);
 	json_error_t where;
-	json_t *out = json_loadb(text, n, JSON_REJECT_DUPLICATES, &where);
+	json_t *out;
 
+	if (values > OUTPUT_VALUES_MAX) {
+		err_set(e, EFBIG, "it holds more than %d values", OUTPUT_VALUES_MAX);
+		return NULL;
+	}
+	out = json_loadb(text, n, JSON_REJECT_DUPLICATES, &where);
 	if (!out)
 		err_set(e, EBADMSG, "line %d, column %d: it begins like a JSON object and is none: %s", where.line,
 			where.column, where.text);

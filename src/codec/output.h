@@ -11,7 +11,8 @@
 
 #include "base/err.h"
 
-enum { OUTPUT_MAX = 8 * 1024 * 1024, OUTPUT_KEYS_MAX = 10000 };
+/* OUTPUT_VALUES_MAX: of JSON. */
+enum { OUTPUT_MAX = 8 * 1024 * 1024, OUTPUT_KEYS_MAX = 10000, OUTPUT_VALUES_MAX = 2 * 1000 * 1000 };
 
 /* A new object, or NULL and *e says what is wrong and in which line. */
 json_t *output_parse(const char *text, size_t n, struct err *e);

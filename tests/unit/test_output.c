@@ -114,6 +114,31 @@ static void keys_have_a_limit(void **state)
 	assert_null(output_parse(b.p, b.len, &e));
 }
 
+/* Each value takes memory, however short it is; commas and brackets inside texts are none. */
+static void json_values_have_a_limit(void **state)
+{
+	AUTO_BUF struct buf b = BUF_INIT;
+	struct err e;
+	json_t *o;
+	size_t k;
+
+	(void)state;
+	buf_puts(&b, "{\"a\":\"\\\"");
+	for (k = 0; k < OUTPUT_VALUES_MAX; k++)
+		buf_putc(&b, ',');
+	buf_puts(&b, "\",\"b\":[0");
+	for (k = 0; k < OUTPUT_VALUES_MAX - 4; k++) /* the object, its two members and the list */
+		buf_puts(&b, ",0");
+	buf_puts(&b, "]}");
+	o = output_parse(b.p, b.len, &e);
+	assert_non_null(o);
+	json_decref(o);
+	b.len -= 2;
+	buf_puts(&b, ",0]}");
+	assert_null(output_parse(b.p, b.len, &e));
+	assert_string_equal(e.text, "it holds more than 2000000 values");
+}
+
 /* A file cut anywhere is read or refused, never misread past its end. */
 static void cut_anywhere(void **state)
 {
@@ -140,6 +165,7 @@ int main(void)
 	    cmocka_unit_test(right_ones),
 	    cmocka_unit_test(wrong_ones),
 	    cmocka_unit_test(keys_have_a_limit),
+	    cmocka_unit_test(json_values_have_a_limit),
 	    cmocka_unit_test(cut_anywhere),
 	};
 
