@@ -11,7 +11,7 @@
 
 #include "base/err.h"
 
-/* OUTPUT_VALUES_MAX: of JSON. */
+/* OUTPUT_MAX: more than so many bytes stand in a file only and not in the commit.  OUTPUT_VALUES_MAX: of JSON. */
 enum { OUTPUT_MAX = 8 * 1024 * 1024, OUTPUT_KEYS_MAX = 10000, OUTPUT_VALUES_MAX = 2 * 1000 * 1000 };
 
 /* A new object, or NULL and *e says what is wrong and in which line. */

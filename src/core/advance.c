@@ -105,6 +105,10 @@ static bool condition_holds(struct exec *x, struct turn *t, uint32_t i, const ch
 	json_t *error = NULL;
 	int truth = context_condition(x, text, &error);
 
+	if (unread_stops(x, t, i)) {
+		json_decref(error);
+		return false;
+	}
 	if (truth < 0) {
 		fail_action(x, t, i, error, NULL, false);
 		return false;
@@ -226,11 +230,11 @@ static void compensate(struct exec *x, struct turn *t)
 {
 	uint32_t undone;
 
-	while (x->compensating == NO_ACTION && (undone = next_to_undo(x)) != NO_ACTION) {
+	while (x->compensating == NO_ACTION && !unread_is_waited_for(x) && (undone = next_to_undo(x)) != NO_ACTION) {
 		uint32_t c = x->plan->actions[undone].compensate;
 
 		if (!conditions_hold(x, t, c))
-			continue; /* it is settled now, and the next one's turn has come */
+			continue; /* it is settled now, and the next one's turn has come; or it waits, and so do they */
 		x->compensating = c;
 		exec_set_phase(x, c, PH_READY);
 	}
@@ -268,6 +272,7 @@ void core_advance(struct exec *x, struct turn *t)
 {
 	if (x->outcome != OUTCOME_NONE)
 		return;
+	unread_again(x, t);
 	if (!exec_stopping(x))
 		evaluate_all(x, t);
 	/* An evaluation may have stopped the execution. */
@@ -355,6 +360,18 @@ static void ask_for_value(struct exec *x, struct turn *t, uint32_t i)
 	ask_person(x, t, i, "input", title, message, pa->confirmation ? pa->confirmation->timeout : 0);
 }
 
+/* What it consumes is handed to the attempt by the shell; here it is found out whether it can be. */
+static void look_at_consumed(const struct exec *x, uint32_t i)
+{
+	const struct action *pa = &x->plan->actions[i];
+	uint32_t provider;
+	size_t k;
+
+	for (k = 0; k < pa->nconsumes && x->unread == NO_ACTION; k++)
+		if ((provider = plan_provider(x->plan, pa->consumes[k])) != NO_ACTION)
+			context_output(x, provider);
+}
+
 bool core_start(struct exec *x, struct turn *t)
 {
 	uint32_t i = core_next(x);
@@ -374,6 +391,12 @@ bool core_start(struct exec *x, struct turn *t)
 		return false;
 	}
 	inputs = context_inputs(x, i, &error);
+	look_at_consumed(x, i);
+	if (unread_stops(x, t, i)) {
+		json_decref(error);
+		json_decref(inputs);
+		return false;
+	}
 	if (inputs && t->check_inputs)
 		error = t->check_inputs(&x->plan->actions[i], inputs);
 	if (error) {

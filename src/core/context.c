@@ -10,6 +10,26 @@
 #include "core/expr.h"
 #include "model/error.h"
 
+/* Those that stand in a file only.  What is loaded is no part of what the execution is. */
+static json_t *loaded_output(const struct exec *x, uint32_t i)
+{
+	struct exec *own = (struct exec *)x;
+	struct action_state *a = &own->a[i];
+
+	if (a->loaded || !x->load || !json_is_true(json_object_get(a->record, "outputInFile")))
+		return a->loaded;
+	if (x->unread != NO_ACTION)
+		return NULL; /* nothing comes of this question any more */
+	a->loaded = x->load(x->load_ctx, x, i, &own->why_unread);
+	if (a->loaded) {
+		vec_push(&own->loaded, i);
+		own->unread_since = 0;
+	} else {
+		own->unread = i;
+	}
+	return a->loaded;
+}
+
 json_t *context_output(const struct exec *x, uint32_t i)
 {
 	/* The chain of alternatives has no cycle; n bounds the walk all the same. */
@@ -18,8 +38,10 @@ json_t *context_output(const struct exec *x, uint32_t i)
 	for (steps = 0; steps <= x->plan->n; steps++) {
 		const struct action_state *a = &x->a[i];
 
-		if (a->phase == PH_COMPLETED)
+		if (a->phase == PH_COMPLETED && json_object_get(a->record, "output"))
 			return json_object_get(a->record, "output");
+		if (a->phase == PH_COMPLETED)
+			return loaded_output(x, i);
 		if (a->stand_in == STAND_IN_FALLBACK)
 			return json_object_get(a->record, "fallback");
 		if (a->stand_in != STAND_IN_ALTERNATIVE)
@@ -59,6 +81,13 @@ static json_t *action_value(const struct exec *x, const struct ref *r)
 
 	if (i == NO_ACTION)
 		return NULL;
+	if (exec_made_again(x, i)) {
+		struct exec *own = (struct exec *)x;
+
+		own->unread = i;
+		err_set(&own->why_unread, EAGAIN, "it is done again, because its outputs were lost");
+		return NULL;
+	}
 	switch (r->field) {
 	case REF_OUTPUT:
 		return walk(r, context_output(x, i));
@@ -123,6 +152,10 @@ static void explain(const struct exec *x, const struct ref *r, struct err *e)
 	json_t *output, *value;
 	const char *key;
 
+	if (x->unread != NO_ACTION) {
+		err_set(e, x->why_unread.code, "the outputs of \"%s\": %s", x->plan->actions[x->unread].id, x->why_unread.text);
+		return;
+	}
 	if (i == NO_ACTION || r->field != REF_OUTPUT)
 		return;
 	output = context_output(x, i);
@@ -180,6 +213,7 @@ json_t *context_inputs(struct exec *x, uint32_t i, json_t **error)
 	if (plain && x->a[i].inputs)
 		json_object_update(plain, x->a[i].inputs);
 	x->subject = i;
+	x->unread = NO_ACTION;
 	out = plain ? ref_expand(plain, context_lookup, x, &e) : NULL;
 	x->subject = NO_ACTION;
 	json_decref(plain);
@@ -199,6 +233,7 @@ int context_condition(struct exec *x, const char *text, json_t **error)
 	struct err e = {0};
 	int truth = -1;
 
+	x->unread = NO_ACTION;
 	if (!expression) {
 		*error = error_new(ERROR_VALIDATION_FAILED, false, "condition \"%s\": %s", text, why);
 	} else if (expr_eval_counted(expression, context_lookup, x, &value, x->steps, &e) < 0) {

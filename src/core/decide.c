@@ -259,6 +259,12 @@ static int loop_ends(struct exec *x, uint32_t i, json_t *data, json_t **error)
 	done = context_condition(x, loop->until, error);
 	a->phase = phase;
 	a->record = record;
+	if (done >= 0 && x->unread != NO_ACTION) {
+		*error = error_new(ERROR_STATE_INCONSISTENT, false, "the loop's condition needs the outputs of \"%s\": %s",
+				   x->plan->actions[x->unread].id, x->why_unread.text);
+		error_set_code(*error, "loop");
+		return -1;
+	}
 	if (done == 0 && a->iteration + 1 >= (uint32_t)loop->max_iterations) {
 		*error = error_new(ERROR_VALIDATION_FAILED, false, "the loop did not reach \"%s\" in %d iterations",
 				   loop->until, loop->max_iterations);

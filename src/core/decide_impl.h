@@ -21,6 +21,8 @@ void ask_person(struct exec *x, struct turn *t, uint32_t action, const char *kin
 
 /* Put an action, and what depends on it, back to pending.  keep: what completed downstream stays. */
 void rearm(struct exec *x, struct turn *t, uint32_t action, bool keep, const char *reason, json_t *by, json_t *inputs);
+/* The same for it alone. */
+void rearm_one(struct exec *x, struct turn *t, uint32_t action, const char *reason, json_t *by, json_t *inputs);
 
 /* for_each.c: start an action that is a list of instances; release instances and end it when they have ended. */
 void for_each_start(struct exec *x, struct turn *t, uint32_t action);
@@ -28,5 +30,16 @@ void for_each_step(struct exec *x, struct turn *t, uint32_t action);
 
 uint64_t next_random(uint64_t *state);
 json_t *time_json(msec wall);
+
+/* unread.c: was what action i (NO_ACTION: the end of the execution) asked for last not there because outputs could not be
+ * read?  Then what follows is decided, and what was found without them counts for nothing. */
+bool unread_stops(struct exec *x, struct turn *t, uint32_t i);
+/* Let those ask again whose time has come. */
+void unread_again(struct exec *x, struct turn *t);
+/* Is there somebody who waits and does not count as open: the end of the execution, or a compensation? */
+bool unread_is_waited_for(const struct exec *x);
+/* When somebody asks again, or 0. */
+msec unread_deadline(const struct exec *x);
+void unread_clock_back(struct exec *x, msec now);
 
 #endif

@@ -33,7 +33,7 @@ struct exec *exec_new(struct plan *plan, const char *id)
 
 	strcpy(x->id, id);
 	x->plan = plan;
-	x->cause = x->compensating = x->subject = NO_ACTION;
+	x->cause = x->compensating = x->subject = x->unread = NO_ACTION;
 	x->capacity = plan->n;
 	x->a = xcalloc(plan->n, sizeof *x->a);
 	x->count[PH_BLOCKED] = plan->n;
@@ -46,6 +46,17 @@ struct exec *exec_new(struct plan *plan, const char *id)
 			vec_push(&x->work, i);
 	}
 	return x;
+}
+
+void exec_unload(struct exec *x)
+{
+	size_t k;
+
+	for (k = 0; k < x->loaded.n; k++) {
+		json_decref(x->a[x->loaded.v[k]].loaded);
+		x->a[x->loaded.v[k]].loaded = NULL;
+	}
+	x->loaded.n = 0;
 }
 
 void exec_free(struct exec *x)
@@ -71,6 +82,9 @@ void exec_free(struct exec *x)
 		free(x->asked.v[k].decision);
 		json_decref(x->asked.v[k].approved_by);
 	}
+	exec_unload(x);
+	vec_free(&x->loaded);
+	vec_free(&x->unread_waits);
 	vec_free(&x->asked);
 	vec_free(&x->work);
 	vec_free(&x->settled);

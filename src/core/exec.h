@@ -69,6 +69,9 @@ enum stand_in { STAND_IN_NONE, STAND_IN_FALLBACK, STAND_IN_ALTERNATIVE };
 
 enum { TOKEN_TEXT = 33 };
 
+/* Why an action is armed again whose outputs were lost: it is the same iteration, with the same idempotency key. */
+#define REARM_OUTPUT_LOST "output_lost"
+
 struct action_state {
 	uint8_t phase;        /* enum phase */
 	uint8_t settled;      /* enum settled */
@@ -76,6 +79,7 @@ struct action_state {
 	uint8_t lost;         /* reruns of lost attempts so far */
 	bool called;          /* standby: somebody called for it */
 	bool approved;        /* its confirmation was given */
+	bool made_again;      /* its outputs were lost after it had completed, and it has not settled since */
 	uint8_t unstarted;    /* RUNNING: counted by the shell: supervisors that ended before the attempt had started */
 	bool withdrawable;    /* RUNNING: set by the shell while the attempt has not been handed to a supervisor */
 	bool compensated;     /* its compensation was called for */
@@ -101,6 +105,7 @@ struct action_state {
 	json_t *record;       /* data of the last completed, failed or skipped event; or NULL */
 	json_t *inputs;       /* inputs changed by a person, merged over the plan's; or NULL */
 	char *child;          /* plan.run: the execution that its last attempt ran; or NULL */
+	json_t *loaded;       /* derived: its outputs, if they stand in a file only and somebody asked; or NULL */
 	json_t *resolved;     /* derived: what the last attempt starts with, until the shell took it; or NULL */
 	char *trace;          /* derived: what its attempts sent, as state.json has it; or NULL */
 	uint32_t traced;      /* the last attempt that is in it */
@@ -120,6 +125,12 @@ struct asked {
 	char *decision;     /* what was decided; NULL: nothing yet */
 	char *user;         /* who answered last; NULL: nobody */
 	json_t *approved_by; /* array of user names, towards a quorum; or NULL */
+};
+
+/* Somebody waits for outputs: until `at`, or (0) until what makes them again has settled. */
+struct unread_wait {
+	uint32_t action; /* NO_ACTION: the end of the execution */
+	msec at;
 };
 
 enum outcome { OUTCOME_NONE, OUTCOME_COMPLETED, OUTCOME_FAILED, OUTCOME_CANCELLED };
@@ -166,6 +177,17 @@ struct exec {
 	VEC(uint32_t) work; /* actions to evaluate; stale entries are dropped */
 	VEC(uint32_t) settled; /* alternatives whose primaries go on; empty between events */
 	json_t *env;        /* the configuration's environment, borrowed; for references */
+	/* Outputs that stand in a file only (event member outputInFile).  A new value; NULL and *e: E2BIG they are larger
+	 * than what is loaded, a code of err_is_passing: they cannot be read now, else they are lost.  May be NULL. */
+	json_t *(*load)(void *ctx, const struct exec *x, uint32_t i, struct err *e);
+	void *load_ctx;
+	VEC(uint32_t) loaded; /* whose outputs are in memory */
+	uint32_t unread;      /* whose outputs could not be read when somebody asked last, or NO_ACTION; see unread.c */
+	struct err why_unread;
+	msec unread_since;    /* since when that has been so, or 0 */
+	bool made_again;      /* an action that was made again has settled */
+	VEC(struct unread_wait) unread_waits;
+	size_t output_cap;    /* bytes that the outputs of all items of a forEach may have together; 0: no limit */
 	int64_t *steps;     /* on patterns, in this turn, of all executions; borrowed; or NULL: nobody counts */
 	uint32_t subject;   /* whose references are looked up, for vars.item; or NO_ACTION */
 	char nonce[TOKEN_TEXT]; /* marks secrets in resolved inputs; see core/context.h */
@@ -208,6 +230,15 @@ static inline int64_t exec_rank(const struct exec *x, uint32_t i)
 
 /* Dependencies that are not settled, those aside whose alternative this is and that called for it. */
 uint32_t exec_blockers(const struct exec *x, uint32_t i);
+
+/* Forget outputs that were loaded: before long waits. */
+void exec_unload(struct exec *x);
+
+/* Is it under way again because its outputs were lost?  Whoever asks for something of it waits. */
+static inline bool exec_made_again(const struct exec *x, uint32_t i)
+{
+	return x->a[i].made_again && x->a[i].phase < PH_STANDIN;
+}
 
 /* The next attempt of action i runs a new sub-execution. */
 void exec_forget_child(struct exec *x, uint32_t i);

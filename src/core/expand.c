@@ -26,8 +26,11 @@ static void reset(struct exec *x, uint32_t i, char *item, bool afresh)
 	a->lost = 0;
 	a->first_started = a->deadline = 0;
 	a->iteration++;
+	a->made_again = false;
 	json_decref(a->record);
 	a->record = NULL;
+	json_decref(a->loaded);
+	a->loaded = NULL;
 	exec_set_phase(x, i, PH_BLOCKED);
 }
 

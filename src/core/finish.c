@@ -168,13 +168,31 @@ static json_t *outcome_error(const struct turn *t)
 	return error;
 }
 
+/* What expected outcomes look at must be there before the first of them is judged. */
+static bool outcomes_wait(struct exec *x, struct turn *t)
+{
+	const char *why;
+	struct ref r;
+	size_t at, v;
+
+	x->unread = NO_ACTION;
+	for (v = 0; v < x->plan->nvalidations && x->unread == NO_ACTION; v++)
+		if (ref_parse(x->plan->validations[v].reference, strlen(x->plan->validations[v].reference), &r, &why, &at)) {
+			json_decref(context_lookup(x, &r, NULL));
+			ref_free(&r);
+		}
+	return unread_stops(x, t, NO_ACTION);
+}
+
 void core_finish(struct exec *x, struct turn *t)
 {
 	json_t *error;
 	uint32_t i;
 	size_t v;
 
-	if (x->outcome != OUTCOME_NONE || !x->started || exec_open(x) > 0)
+	if (x->outcome != OUTCOME_NONE || !x->started || exec_open(x) > 0 || unread_is_waited_for(x))
+		return;
+	if (!exec_stopping(x) && outcomes_wait(x, t))
 		return;
 	for (i = 0; i < x->plan->n && x->dormant > 0; i++)
 		if (x->a[i].phase == PH_BLOCKED)

@@ -28,7 +28,7 @@ static const struct {
     [EV_ACTION_REARMED] = {IN(COMPLETED) | IN(FAILED) | IN(SKIPPED) | IN(ASKING) | IN(BACKOFF),
 			   "what has not ended cannot be armed again"},
     [EV_ACTION_ADOPTED] = {IN(RUNNING), "only a running attempt is adopted"},
-    [EV_ACTION_LOST] = {IN(RUNNING), "only a running attempt is lost"},
+    [EV_ACTION_LOST] = {IN(RUNNING) | IN(COMPLETED), "only an attempt that runs, or whose outputs are needed, is lost"},
     [EV_CONFIRMATION_REQUESTED] = {IN(BLOCKED) | IN(READY) | IN(ASKING), "nothing is asked about what runs or ended"},
     [EV_CONFIRMATION_RECEIVED] = {IN(CONFIRM) | IN(ASKING), "nobody was asked"},
 };
@@ -120,7 +120,9 @@ static void lost(struct exec *x, uint32_t i, const struct event *ev)
 {
 	struct action_state *a = &x->a[i];
 
-	if (is_text(ev, "then", "rerun")) {
+	if (a->phase == PH_COMPLETED) { /* its outputs are: action.rearmed follows */
+		a->lost += is_text(ev, "then", "rerun");
+	} else if (is_text(ev, "then", "rerun")) {
 		a->lost++;
 		a->budget_used--;
 		fold_may_start(x, i);
@@ -241,6 +243,10 @@ static void unsettle(struct exec *x, uint32_t i)
 	uint32_t k;
 
 	x->a[i].settled = SETTLED_NOT;
+	if (pa->instance_of != NO_ACTION) {
+		x->a[pa->instance_of].instances_left++;
+		vec_push(&x->work, pa->instance_of);
+	}
 	for (k = 0; k < pa->ndependents; k++) {
 		x->a[pa->dependents[k]].deps_left++;
 		overtake(x, pa->dependents[k]);
@@ -293,6 +299,7 @@ static void rearmed(struct exec *x, uint32_t i, const struct event *ev)
 	struct action_state *a = &x->a[i];
 	json_t *inputs = json_object_get(ev->data, "inputs");
 	struct asked *r = exec_open_request(x, i);
+	bool lost_output = is_text(ev, "reason", REARM_OUTPUT_LOST);
 
 	if (r)
 		r->responded = ev->at;
@@ -305,11 +312,16 @@ static void rearmed(struct exec *x, uint32_t i, const struct event *ev)
 	a->overtaken = false;
 	a->approved = false;
 	a->stand_in = STAND_IN_NONE;
+	json_decref(a->loaded);
+	a->loaded = NULL;
 	a->compensated = false;
 	a->budget_used = 0;
-	a->lost = 0;
+	a->made_again = lost_output;
+	if (!lost_output) {
+		a->lost = 0;
+		a->iteration++;
+	}
 	a->first_started = a->deadline = 0;
-	a->iteration++;
 	json_decref(a->record);
 	a->record = NULL;
 	if (inputs) {

@@ -15,6 +15,7 @@ static json_t *items_of(struct exec *x, uint32_t i, json_t **error)
 	json_t *plain = json_loads(x->plan->actions[i].for_each->items, JSON_DECODE_ANY, NULL), *items;
 	struct err e = {0};
 
+	x->unread = NO_ACTION;
 	items = plain ? ref_expand(plain, context_lookup, x, &e) : NULL;
 	json_decref(plain);
 	if (!items)
@@ -35,6 +36,11 @@ void for_each_start(struct exec *x, struct turn *t, uint32_t i)
 {
 	json_t *error = NULL, *items = items_of(x, i, &error), *data;
 
+	if (unread_stops(x, t, i)) {
+		json_decref(error);
+		json_decref(items);
+		return;
+	}
 	if (!items) {
 		fail_action(x, t, i, error, NULL, false);
 		return;
@@ -54,13 +60,37 @@ static bool item_failed(const struct exec *x, uint32_t i)
 	return x->a[i].phase != PH_SKIPPED || !cause || strcmp(cause, "skipped_by_hand") != 0;
 }
 
+/* How many bytes the outputs of all items have. */
+static size_t bytes_of_items(const struct exec *x, uint32_t parent)
+{
+	size_t sum = 0;
+	uint32_t k;
+
+	for (k = 0; k < x->a[parent].instances; k++)
+		sum += (size_t)json_integer_value(json_object_get(
+		    json_object_get(x->a[exec_instance(x, parent, k)].record, "outputLocation"), "size"));
+	return sum;
+}
+
+static json_t *too_large(const struct exec *x, size_t bytes)
+{
+	json_t *error = error_new(ERROR_VALIDATION_FAILED, false,
+				  "the outputs of its items have %zu bytes together; output_cap lets it have %zu", bytes,
+				  x->output_cap);
+
+	error_set_code(error, "output_too_large");
+	error_set_suggestion(error, "let the items leave files and put out their paths, or raise output_cap");
+	return error;
+}
+
 /* What the items came to, in their order: outputs, with null where an item has none. */
-static json_t *collect(const struct exec *x, uint32_t parent, uint32_t *failed, json_t **first_error)
+static json_t *collect(struct exec *x, uint32_t parent, uint32_t *failed, json_t **first_error)
 {
 	json_t *list = json_array();
 	uint32_t k;
 
 	*failed = 0;
+	x->unread = NO_ACTION;
 	for (k = 0; k < x->a[parent].instances; k++) {
 		uint32_t i = exec_instance(x, parent, k);
 		json_t *output = context_output(x, i);
@@ -78,10 +108,22 @@ static json_t *collect(const struct exec *x, uint32_t parent, uint32_t *failed, 
 static void end(struct exec *x, struct turn *t, uint32_t parent)
 {
 	uint32_t failed, n = x->a[parent].instances;
-	json_t *first = NULL, *error, *data = json_object(), *output = json_object();
+	json_t *first = NULL, *error, *data, *output, *list;
+	size_t bytes = bytes_of_items(x, parent);
 	const char *message;
 
-	json_object_set_new(output, "items", collect(x, parent, &failed, &first));
+	if (x->output_cap && bytes > x->output_cap) {
+		fail_action(x, t, parent, too_large(x, bytes), NULL, false);
+		return;
+	}
+	list = collect(x, parent, &failed, &first);
+	if (unread_stops(x, t, parent)) {
+		json_decref(list);
+		return;
+	}
+	data = json_object();
+	output = json_object();
+	json_object_set_new(output, "items", list);
 	json_object_set_new(output, "count", json_integer(n));
 	json_object_set_new(data, "startedAt", time_json(x->a[parent].started));
 	json_object_set_new(data, "completedAt", time_json(t->now));

@@ -500,6 +500,7 @@ void core_clock_back(struct exec *x, msec now, msec ago)
 			x->asked.v[k].since = ago < 0 ? 1 : now - ago;
 	if (x->timed_from > now)
 		x->timed_from = now;
+	unread_clock_back(x, now);
 	for (i = 0; i < x->plan->n; i++) {
 		struct action_state *a = &x->a[i];
 
@@ -515,10 +516,12 @@ void core_clock_back(struct exec *x, msec now, msec ago)
 msec core_deadline(struct exec *x)
 {
 	struct heap_item item;
-	msec at = plan_deadline(x);
+	msec at = plan_deadline(x), again = unread_deadline(x);
 
 	if (x->outcome != OUTCOME_NONE)
 		return 0;
+	if (again && (!at || again < at))
+		at = again;
 	while (heap_peek(&x->timers, &item)) {
 		if (x->a[item.id].deadline == item.key)
 			return at && at < item.key ? at : item.key;

@@ -3,6 +3,7 @@
  * to pending, for the next iteration.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "core/decide_impl.h"
@@ -23,11 +24,12 @@ static bool can_rearm(const struct exec *x, uint32_t i, bool first, bool keep)
 	}
 }
 
-static void rearm_one(struct exec *x, struct turn *t, uint32_t i, const char *reason, json_t *by, json_t *inputs)
+void rearm_one(struct exec *x, struct turn *t, uint32_t i, const char *reason, json_t *by, json_t *inputs)
 {
 	json_t *data = json_object();
+	bool next = strcmp(reason, REARM_OUTPUT_LOST) != 0;
 
-	json_object_set_new(data, "iteration", json_integer(x->a[i].iteration + 1));
+	json_object_set_new(data, "iteration", json_integer(x->a[i].iteration + next));
 	json_object_set_new(data, "reason", json_string(reason));
 	if (by)
 		json_object_set(data, "by", by);

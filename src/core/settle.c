@@ -52,6 +52,8 @@ void fold_set_record(struct action_state *a, json_t *data)
 	json_incref(data);
 	json_decref(a->record);
 	a->record = data;
+	json_decref(a->loaded);
+	a->loaded = NULL;
 }
 
 const char *exec_failure_step(const struct exec *x, uint32_t i)
@@ -95,6 +97,8 @@ void fold_settle(struct exec *x, uint32_t i, enum phase p, enum settled how)
 
 	exec_set_phase(x, i, p);
 	x->a[i].settled = (uint8_t)how;
+	x->made_again = x->made_again || x->a[i].made_again;
+	x->a[i].made_again = false;
 	x->a[i].deadline = 0;
 	x->a[i].overtaken = false;
 	if (x->compensating == i)

@@ -138,6 +138,19 @@ static void put_outputs(struct buf *b, const struct view *v, const json_t *outpu
 	}
 }
 
+/* Outputs that are too large for the journal. */
+static void put_output_file(struct buf *b, const json_t *result)
+{
+	const json_t *where = json_object_get(result, "outputLocation");
+
+	if (!json_is_true(json_object_get(result, "outputInFile")))
+		return;
+	put_continued(b, "");
+	buf_puts(b, "outputs in ");
+	put_safe(b, json_text_or_empty(where, "path"));
+	buf_printf(b, " (%lld bytes)\n", json_number(where, "size"));
+}
+
 static void put_why(struct buf *b, const struct view *v, const json_t *s)
 {
 	json_t *result = json_object_get(s, "result"), *error = json_object_get(result, "error");
@@ -257,6 +270,7 @@ static void put_action(struct buf *b, const struct view *v, const char *id, cons
 	put_why(b, v, s);
 	put_decisions(b, v, id, s);
 	put_outputs(b, v, json_object_get(json_object_get(s, "result"), "output"));
+	put_output_file(b, json_object_get(s, "result"));
 	put_request(b, v, id);
 }
 

@@ -27,6 +27,7 @@ enum { LOOK_FIRST_MS = 50, LOOK_MOST_MS = 1000, GIVE_UP_MS = 60 * 1000 };
 /* creel-run's exit status: another supervisor has the attempt; the specification was wrong; nothing could be started. */
 enum { SUPERVISOR_HELD = 2, SUPERVISOR_REFUSED = 100, SUPERVISOR_FAILED = 111 };
 enum { UNSTARTED_MOST = 10, START_AGAIN_MS = 100 };
+enum { HELD_BYTES_MAX = 64 * 1024 * 1024 }; /* of outputs that wait for a turn: what comes after them is read later */
 
 int child_start(struct daemon *d, struct live *l, uint32_t action, struct err *e)
 {
@@ -75,7 +76,7 @@ static msec look_after(msec trouble)
 	return trouble < LOOK_FIRST_MS ? LOOK_FIRST_MS : trouble < LOOK_MOST_MS ? trouble : LOOK_MOST_MS;
 }
 
-/* Nothing can be said about the attempt now: it keeps its place, and is looked at again. */
+/* Nothing can be said about the attempt now: it keeps its place, and is looked at again.  why: to be told, or NULL. */
 static void look_later(struct daemon *d, struct live *l, uint32_t action, uint32_t attempt, const char *why)
 {
 	struct running *r = find_running(d, l, action, attempt);
@@ -93,7 +94,7 @@ static void look_later(struct daemon *d, struct live *l, uint32_t action, uint32
 	r->supervisor.pid = 0;
 	r->adopted = true;
 	r->again = now + look_after(r->trouble ? now - r->trouble : 0);
-	if (r->trouble)
+	if (r->trouble || !why)
 		return;
 	r->trouble = now;
 	log_warn("attempt %u of \"%s\" of %s: %s; it counts as running and is looked at again and again", attempt,
@@ -228,6 +229,7 @@ static void take_result(struct daemon *d, struct live *l, uint32_t action, uint3
 
 	in->attempt = attempt;
 	in->report = *report;
+	d->held_bytes += report->bytes;
 }
 
 static bool is_current(const struct live *l, uint32_t action, uint32_t attempt)
@@ -267,7 +269,12 @@ static bool look(struct daemon *d, struct live *l, uint32_t action, uint32_t att
 	struct err e = {0};
 	char why[500];
 
-	switch (attempt_read(&d->spool, l->exec->id, id, attempt, l->exec->a[action].token, &report, &e)) {
+	if (d->held_bytes > HELD_BYTES_MAX) {
+		look_later(d, l, action, attempt, NULL); /* what was read is folded first */
+		return true;
+	}
+	switch (attempt_read(&d->spool, l->exec->id, id, attempt, l->exec->a[action].token, (size_t)d->config.output_cap,
+			     &report, &e)) {
 	case ATTEMPT_READ_OK:
 		forget_running(d, l, action, attempt);
 		take_result(d, l, action, attempt, &report);
@@ -311,10 +318,10 @@ void child_announced(struct daemon *d, struct live *l, uint32_t action, uint32_t
 	struct attempt_report report;
 	struct err e;
 
-	if (!is_current(l, action, attempt) || !find_running(d, l, action, attempt))
+	if (d->held_bytes > HELD_BYTES_MAX || !is_current(l, action, attempt) || !find_running(d, l, action, attempt))
 		return;
-	if (attempt_read(&d->spool, l->exec->id, l->plan->actions[action].id, attempt, l->exec->a[action].token, &report,
-			 &e) != ATTEMPT_READ_OK)
+	if (attempt_read(&d->spool, l->exec->id, l->plan->actions[action].id, attempt, l->exec->a[action].token,
+			 (size_t)d->config.output_cap, &report, &e) != ATTEMPT_READ_OK)
 		return;
 	forget_running(d, l, action, attempt);
 	take_result(d, l, action, attempt, &report);

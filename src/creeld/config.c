@@ -19,6 +19,7 @@ static void set_defaults(struct config *c)
 	    .rescan = 5000,
 	    .grace = 5000,
 	    .stdout_cap = 16 << 20,
+	    .output_cap = 64 << 20,
 	    .stderr_cap = 16 << 20,
 	    .no_new_privs = true,
 	    .log_level = LOG_LEVEL_INFO,
@@ -47,6 +48,7 @@ static void take(struct config *c, const json_t *root)
 	c->rescan = seconds(json_object_get(root, "rescan_sec"), c->rescan);
 	c->grace = seconds(json_object_get(root, "grace_sec"), c->grace);
 	c->stdout_cap = number(json_object_get(root, "stdout_cap"), c->stdout_cap);
+	c->output_cap = number(json_object_get(root, "output_cap"), c->output_cap);
 	c->stderr_cap = number(json_object_get(root, "stderr_cap"), c->stderr_cap);
 	if (privs)
 		c->no_new_privs = json_is_true(privs);

@@ -35,6 +35,7 @@ struct config {
 	msec rescan;
 	msec grace;
 	long long stdout_cap, stderr_cap; /* bytes */
+	long long output_cap; /* bytes of the outputs of one action */
 	bool no_new_privs;
 	int log_level;
 	json_t *env;    /* object of text: what every action's environment gets; owned */
@@ -200,6 +201,7 @@ struct daemon {
 	int tokens; /* a file in memory that HTTP attempts share: access tokens, on no disk */
 	VEC(struct sub) subs;
 	msec deadlock_looked; /* monotonic: deadlock.c */
+	size_t held_bytes; /* of outputs that were read since the last turn */
 	int64_t steps;  /* on patterns in this turn: see core_has_more */
 	bool reopening; /* an execution that had ended was loaded in this turn */
 	uint32_t admitted_starts; /* committed to by admissions of this turn */
@@ -242,6 +244,8 @@ void config_free(struct config *c);
 
 /* lives.c */
 struct live *live_add(struct daemon *d, struct plan *plan, struct exec *x);
+/* Let references of an execution load outputs that stand in a file only. */
+void live_loads(struct daemon *d, struct exec *x);
 struct live *live_find(struct daemon *d, const char *id);
 void live_dirty(struct daemon *d, struct live *l);
 struct input *live_input(struct daemon *d, struct live *l, enum input_kind kind, uint32_t action);

@@ -72,7 +72,8 @@ static bool can_go_on(const struct daemon *d, const struct live *l, const bool *
 	const struct exec *x = l->exec;
 	size_t k;
 
-	if (x->outcome != OUTCOME_NONE || x->paused || l->inputs.n > 0 || x->count[PH_RUNNING] > x->waiting ||
+	if (x->outcome != OUTCOME_NONE || x->paused || l->inputs.n > 0 || x->unread_waits.n > 0 ||
+	    x->count[PH_RUNNING] > x->waiting ||
 	    x->count[PH_BACKOFF] + x->count[PH_CONFIRM] + x->count[PH_ASKING] > 0 || x->count[PH_READY] > x->parked.n)
 		return true;
 	for (k = 0; k < x->parked.n; k++)

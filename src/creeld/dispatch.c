@@ -94,7 +94,7 @@ static bool hand_out(struct daemon *d, struct live *l, uint32_t i, msec now)
 		refuse(d, l, i, no_credentials(e.text));
 		return true;
 	}
-	if (e.code == ENOKEY) {
+	if (e.code == ENOKEY || e.code == ENODATA) { /* outputs that it needs: what becomes of that is decided at its start */
 		unstarted(d, l, i, e.text);
 		return true;
 	}

@@ -156,6 +156,11 @@ static void job_free(struct flush_job *j)
 		admission_free(&j->admissions.v[k].files);
 		events_free(&j->admissions.v[k].events);
 	}
+	for (k = 0; k < j->early.n; k++) {
+		free(j->early.v[k].to);
+		free(j->early.v[k].text);
+	}
+	vec_free(&j->early);
 	for (k = 0; k < j->files.n; k++) {
 		free(j->files.v[k].from);
 		free(j->files.v[k].to);

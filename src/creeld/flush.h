@@ -1,6 +1,7 @@
 /*
  * flush.h - a job for the flusher: everything that one turn writes, in the order that keeps the promises.
  *
+ *   0. outputs    those that are too large for the commits, written and flushed
  *   1. write      new executions under tmp/ID/new
  *   2. flush      their bytes
  *   3. place      link active/ID; rename new executions into place; write commits and rename them into journals
@@ -67,6 +68,7 @@ enum flush_step { FLUSH_WRITE, FLUSH_SHOW, FLUSH_TELL, FLUSH_FOLD, FLUSH_SYNC_EN
 struct flush_job {
 	VEC(struct flush_commit) commits;
 	VEC(struct flush_admission) admissions;
+	VEC(struct flush_file) early; /* outputs that are in no commit: text, to */
 	VEC(struct flush_file) files;
 	VEC(struct flush_state) states;
 	struct buf looked; /* lines for confirm/by/.looked */

@@ -161,12 +161,49 @@ static void note_cost(const struct flush_job *j, long long us)
 		each_us += (us / (long long)j->commits.n - each_us) / 4;
 }
 
+/* Below the execution, which must be there: what was removed is not made again.  The directories may be new, too. */
+static int flush_early(const struct spool *s, const struct flush_file *f, struct err *e)
+{
+	AUTO_FREE char *to = xstrdup(f->to);
+	char *rest = strstr(to, "/actions/"), *end;
+	int dir, r;
+
+	*rest++ = '\0';
+	dir = fs_open_dir(s->fd[SPOOL_ROOT], to, e);
+	if (dir < 0)
+		return -1;
+	end = strrchr(rest, '/');
+	*end = '\0';
+	r = fs_mkdir_all_aside(dir, rest, 0755, e);
+	*end = '/';
+	if (r == 0)
+		r = fs_publish(dir, rest, f->text, strlen(f->text), FS_ASIDE | FS_SYNC, e);
+	for (*end = '\0'; r == 0 && (end = strrchr(rest, '/')); *end = '\0')
+		r = fs_sync_dir(dir, rest, e);
+	if (r == 0)
+		r = fs_sync_dir(dir, rest, e);
+	if (r == 0)
+		r = fs_sync_dir(dir, ".", e);
+	close(dir);
+	return r;
+}
+
+static int write_early(const struct spool *s, struct flush_job *j)
+{
+	size_t k;
+
+	for (k = 0; k < j->early.n; k++)
+		if (flush_early(s, &j->early.v[k], &j->error) < 0)
+			return -1;
+	return 0;
+}
+
 static int write_all(const struct spool *s, struct flush_job *j)
 {
 	long long start = clock_mono_us();
 
 	j->wide = choose_wide(j);
-	if (write_admissions(s, j) < 0 || write_commits(s, j) < 0)
+	if (write_early(s, j) < 0 || write_admissions(s, j) < 0 || write_commits(s, j) < 0)
 		return -1;
 	note_cost(j, clock_mono_us() - start);
 	return 0;

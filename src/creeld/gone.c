@@ -61,6 +61,21 @@ static void drop_files(struct flush_job *j, const char *id)
 	j->files.n = to;
 }
 
+static void drop_early(struct flush_job *j, const char *id)
+{
+	size_t from, to = 0;
+
+	for (from = 0; from < j->early.n; from++) {
+		if (!names(j->early.v[from].to, id)) {
+			j->early.v[to++] = j->early.v[from];
+			continue;
+		}
+		free(j->early.v[from].to);
+		free(j->early.v[from].text);
+	}
+	j->early.n = to;
+}
+
 static void drop_states(struct flush_job *j, const struct live *l)
 {
 	size_t from, to = 0;
@@ -156,6 +171,7 @@ bool gone_take_out(struct daemon *d)
 	while ((l = find_gone(d, j))) {
 		AUTO_FREE char *id = xstrdup(l->exec->id);
 
+		drop_early(j, id);
 		drop_files(j, id);
 		drop_states(j, l);
 		drop_commits(j, l);

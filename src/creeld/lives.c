@@ -14,7 +14,30 @@
 #include "base/mem.h"
 #include "codec/commit.h"
 #include "creeld/typed.h"
+#include "store/outputs.h"
 #include "store/write.h"
+
+enum { FRAME = 1024 * 1024 }; /* what forEach and plan.run put around the outputs of their parts, which output_cap bounds */
+
+static json_t *load_output(void *daemon, const struct exec *x, uint32_t i, struct err *e)
+{
+	struct daemon *d = daemon;
+	json_t *output;
+
+	*e = (struct err){0};
+	output = outputs_load(&d->spool, x, x->a[i].record, (size_t)d->config.output_cap + FRAME, e);
+	if (!output)
+		log_warn("the outputs of \"%s\" of %s are wanted and cannot be read: %s%s", x->plan->actions[i].id, x->id, e->text,
+			 err_is_passing(e->code) ? "; trying again" : "");
+	return output;
+}
+
+void live_loads(struct daemon *d, struct exec *x)
+{
+	x->load = load_output;
+	x->load_ctx = d;
+	x->output_cap = (size_t)d->config.output_cap;
+}
 
 struct live *live_add(struct daemon *d, struct plan *plan, struct exec *x)
 {
@@ -35,6 +58,7 @@ struct live *live_add(struct daemon *d, struct plan *plan, struct exec *x)
 	l->exec = x;
 	x->env = d->config.env;
 	x->steps = &d->steps;
+	live_loads(d, x);
 	if (getrandom(&nonce, sizeof nonce, 0) == (ssize_t)sizeof nonce)
 		snprintf(x->nonce, sizeof x->nonce, "%016llx", nonce); /* without one, secrets have no value */
 	map_put(&d->by_id, x->id, slot);

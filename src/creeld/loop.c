@@ -199,8 +199,10 @@ static void reload(struct daemon *d, const struct settings *s)
 	fresh.drain = d->config.drain;
 	/* Executions hold the old environment by a borrowed pointer: give them the new one first. */
 	for (size_t k = 0; k < d->lives.n; k++)
-		if (d->lives.v[k])
+		if (d->lives.v[k]) {
 			d->lives.v[k]->exec->env = fresh.env;
+			d->lives.v[k]->exec->output_cap = (size_t)fresh.output_cap;
+		}
 	config_free(&d->config);
 	d->config = fresh;
 	log_to(d, s);

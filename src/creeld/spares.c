@@ -343,6 +343,8 @@ static bool prepare_all(struct daemon *d, struct flush_job *j, struct live *l, c
 			continue;
 		if (d->running.n + d->ready_children.n >= d->config.max_concurrency)
 			return false;
+		if (j->early.n > 0 && l->plan->actions[i].nconsumes > 0)
+			return false; /* what it consumes may be on its way to its file */
 		if (dispatch_may(d, l, i, now) && !prepare(d, j, l, i, placed))
 			return false;
 	}

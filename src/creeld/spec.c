@@ -242,8 +242,10 @@ int spec_make(struct daemon *d, struct live *l, uint32_t i, struct buf *b, struc
 	int r;
 
 	a->resolved = NULL;
+	l->exec->unread = NO_ACTION;
 	if (!inputs && !(inputs = context_inputs(l->exec, i, &error))) {
-		err_set(e, EBADMSG, "%s", json_string_value(json_object_get(error, "message")));
+		err_set(e, l->exec->unread == NO_ACTION ? EBADMSG : ENODATA, "%s",
+			json_string_value(json_object_get(error, "message")));
 		json_decref(error);
 		return -1;
 	}
@@ -269,6 +271,10 @@ int spec_make(struct daemon *d, struct live *l, uint32_t i, struct buf *b, struc
 	put_number(b, "no_new_privs", d->config.no_new_privs);
 	r = pa->http ? spec_put_http(b, d, l, i, dir, inputs, e) : put_command(b, d, l, i, dir, inputs, e);
 	json_decref(inputs);
+	exec_unload(l->exec);
+	if (r == 0 && l->exec->unread != NO_ACTION)
+		return err_set(e, ENODATA, "the outputs of \"%s\": %s", l->plan->actions[l->exec->unread].id,
+			       l->exec->why_unread.text);
 	if (r < 0 && e->code != EKEYREJECTED && e->code != ENOKEY)
 		e->code = EBADMSG;
 	return r;

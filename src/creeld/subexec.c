@@ -140,28 +140,49 @@ static void deliver_error(struct daemon *d, const struct sub *s, json_t *error)
 	in->report.error = in->report.result.error = error;
 }
 
-static void deliver(struct daemon *d, const struct sub *s, const struct exec *c)
+/* -1 and *e: it cannot be told now. */
+static int deliver(struct daemon *d, const struct sub *s, struct exec *c, struct err *e)
 {
 	msec over = time_is_over_at(s);
-	struct input *in = result(d, s);
-	struct attempt_report *r = &in->report;
+	struct attempt_report report = {0};
+	struct input *in;
 
-	subexec_report(c, r);
+	if (subexec_report(c, (size_t)d->config.output_cap, &report, e) < 0)
+		return -1;
+	in = result(d, s);
+	report.result.outcome = in->report.result.outcome;
+	report.result.started = in->report.result.started;
 	if (c->outcome == OUTCOME_CANCELLED && over && c->ended_at >= over && !exec_stopping(s->parent->exec))
-		r->result.outcome = ATTEMPT_TIMEOUT;
+		report.result.outcome = ATTEMPT_TIMEOUT;
+	in->report = report;
+	return 0;
+}
+
+/* It cannot be told now what there is: looked at again. */
+static void begin_later(struct sub *s, const struct err *e)
+{
+	s->again = clock_mono() + BEGIN_AGAIN_MS;
+	if (!s->told)
+		log_warn("execution %s, which \"%s\" of %s runs, cannot be looked at: %s; trying again", id_of(s),
+			 s->parent->plan->actions[s->action].id, s->parent->exec->id, e->text);
+	s->told = true;
 }
 
 bool subexec_ended(struct daemon *d, struct live *l)
 {
+	struct err e;
 	size_t k;
 
 	if (!l->exec->parent)
 		return false;
 	for (k = 0; k < d->subs.n; k++)
 		if (d->subs.v[k].child == l) {
-			if (is_current(&d->subs.v[k]))
-				deliver(d, &d->subs.v[k], l->exec);
-			take_out(d, k);
+			if (is_current(&d->subs.v[k]) && deliver(d, &d->subs.v[k], l->exec, &e) < 0) {
+				d->subs.v[k].child = NULL;
+				begin_later(&d->subs.v[k], &e);
+			} else {
+				take_out(d, k);
+			}
 			return true;
 		}
 	return false;
@@ -275,16 +296,6 @@ static bool can_be_reopened(const struct exec *c)
 	return next_where(c, 0, is_to_blame) != NO_ACTION || next_where(c, 0, was_kept_from_running) != NO_ACTION;
 }
 
-/* It cannot be told now what there is: looked at again. */
-static void begin_later(struct sub *s, const struct err *e)
-{
-	s->again = clock_mono() + BEGIN_AGAIN_MS;
-	if (!s->told)
-		log_warn("execution %s, which \"%s\" of %s runs, cannot be looked at: %s; trying again", id_of(s),
-			 s->parent->plan->actions[s->action].id, s->parent->exec->id, e->text);
-	s->told = true;
-}
-
 static void reopen(struct daemon *d, struct sub *s)
 {
 	struct err e = {0};
@@ -360,6 +371,16 @@ static bool must_not_start(const struct sub *s)
 	return exec_stopping(s->parent->exec) && s->action != s->parent->exec->compensating;
 }
 
+/* Outputs that it needs cannot be read: what becomes of that is decided where it starts.  error is taken over. */
+static void unstarted(struct daemon *d, const struct sub *s, json_t *error)
+{
+	struct input *in = live_input(d, s->parent, INPUT_UNSTARTED, s->action);
+
+	in->attempt = s->attempt;
+	in->reason = xstrdup_opt(json_string_value(json_object_get(error, "message")));
+	json_decref(error);
+}
+
 static void begin_new(struct daemon *d, struct sub *s, msec now, struct flush_job *j)
 {
 	json_t *error = NULL, *inputs;
@@ -368,7 +389,12 @@ static void begin_new(struct daemon *d, struct sub *s, msec now, struct flush_jo
 		withdraw(d, s);
 		return;
 	}
+	s->parent->exec->unread = NO_ACTION;
 	inputs = resolved(s, &error);
+	if (!inputs && s->parent->exec->unread != NO_ACTION) {
+		unstarted(d, s, error);
+		return;
+	}
 	if (inputs)
 		error = no_secrets(s->parent->exec, inputs);
 	if (error)
@@ -402,12 +428,15 @@ static void begin_again(struct daemon *d, struct sub *s)
 		deliver_error(d, s, error);
 		return;
 	}
-	if (ended_for(s, loaded.exec))
-		deliver(d, s, loaded.exec);
-	else if (must_not_start(s))
+	live_loads(d, loaded.exec);
+	if (ended_for(s, loaded.exec)) {
+		if (deliver(d, s, loaded.exec, &e) < 0)
+			begin_later(s, &e);
+	} else if (must_not_start(s)) {
 		withdraw(d, s);
-	else
+	} else {
 		reopen(d, s);
+	}
 	loaded_free(&loaded);
 }
 

@@ -27,8 +27,9 @@ void subexec_follow(struct daemon *d, struct live *l);
 /* l has ended, durably: its parent hears of it.  Was there one that waited? */
 bool subexec_ended(struct daemon *d, struct live *l);
 
-/* subexec_report.c: outputs and error of an execution that has ended, for the attempt that ran it. */
-void subexec_report(const struct exec *c, struct attempt_report *r);
+/* subexec_report.c: outputs and error of an execution that has ended, for the attempt that ran it.
+ * -1 and *e: outputs that stand in a file cannot be read now. */
+int subexec_report(struct exec *c, size_t most, struct attempt_report *r, struct err *e);
 
 /* The next time at which a child's time is over; 0: none. */
 msec subexec_deadline(const struct daemon *d);

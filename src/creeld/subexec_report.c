@@ -2,7 +2,6 @@
  * subexec_report.c - what a child execution came to, as the result of its parent's attempt.
  */
 #include "base/mem.h"
-#include "codec/output.h"
 #include "core/context.h"
 #include "creeld/subexec.h"
 #include "model/error.h"
@@ -26,9 +25,15 @@ static json_t *outputs_of(const struct exec *c)
 	return o;
 }
 
-static bool too_large(const json_t *output)
+/* Before anything is loaded. */
+static bool too_large(const struct exec *c, size_t most)
 {
-	return json_dumpb(output, NULL, 0, JSON_COMPACT) > OUTPUT_MAX;
+	size_t sum = 0;
+	uint32_t i;
+
+	for (i = 0; i < c->plan->planned; i++)
+		sum += (size_t)json_integer_value(json_object_get(json_object_get(c->a[i].record, "outputLocation"), "size"));
+	return sum > most;
 }
 
 static json_t *failure(const struct exec *c)
@@ -53,21 +58,41 @@ static json_t *failure(const struct exec *c)
 	return error;
 }
 
-void subexec_report(const struct exec *c, struct attempt_report *r)
+static json_t *report_error(const struct exec *c, enum error_category category, const char *why)
 {
+	json_t *error = error_new(category, false, "%s", why);
+
+	error_set_code(error, "child:outputs");
+	error_set_context(error, "execution", c->id);
+	return error;
+}
+
+int subexec_report(struct exec *c, size_t most, struct attempt_report *r, struct err *e)
+{
+	AUTO_FREE char *why = NULL;
+
+	c->unread = NO_ACTION;
+	if (too_large(c, most))
+		why = xasprintf("the outputs of its plan are larger than %zu bytes (output_cap)", most);
+	else
+		r->output = outputs_of(c);
+	exec_unload(c);
+	if (c->unread != NO_ACTION) {
+		json_decref(r->output);
+		r->output = NULL;
+		if (err_is_passing(c->why_unread.code)) {
+			*e = c->why_unread;
+			return -1;
+		}
+		why = xasprintf("the outputs of \"%s\" of its plan are lost: %s", c->plan->actions[c->unread].id,
+				c->why_unread.text);
+	}
 	r->result.finished = c->ended_at;
-	r->output = r->result.output = outputs_of(c);
+	r->result.output = r->output;
 	if (c->outcome != OUTCOME_COMPLETED)
-		r->error = r->result.error = failure(c);
-	if (!too_large(r->output))
-		return;
-	json_decref(r->output);
-	r->output = r->result.output = NULL;
-	if (r->error)
-		return;
-	r->error = error_new(ERROR_VALIDATION_FAILED, false, "the outputs of its plan are larger than %d bytes",
-			     OUTPUT_MAX);
+		r->error = failure(c);
+	else if (why)
+		r->error = report_error(c, c->unread == NO_ACTION ? ERROR_VALIDATION_FAILED : ERROR_STATE_INCONSISTENT, why);
 	r->result.error = r->error;
-	error_set_code(r->error, "child:outputs");
-	error_set_context(r->error, "execution", c->id);
+	return 0;
 }

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "codec/commit.h"
 #include "codec/definitions.h"
+#include "codec/output.h"
 #include "creeld/apis.h"
 #include "creeld/breakers.h"
 #include "creeld/deadlock.h"
@@ -436,26 +437,46 @@ static void fold_state(struct daemon *d, struct live *l, struct flush_job *j)
 	}
 }
 
-/* What an action without a supervisor puts out gets its file here: the state always points to one. */
+/* Outputs that have no file yet get it here: the state always points to one.  Those that are too large for a commit stand
+ * in their file only, which is on disk before the commit that speaks of it.  The event's data is the action's record
+ * too: both get the location before either is written. */
+static void place_output(struct live *l, struct event *ev, const char *key, struct flush_job *j)
+{
+	json_t *output = json_object_get(ev->data, key);
+	char path[SPOOL_PATH_MAX], file[SPOOL_PATH_MAX];
+	struct flush_file f = {.text = output ? json_dumps(output, JSON_COMPACT) : xstrdup("{}")};
+	size_t n = strlen(f.text);
+
+	spool_attempt_path(l->exec->id, l->plan->actions[ev->action].id, ev->attempt, path);
+	spool_attempt_file(l->plan->actions[ev->action].id, ev->attempt, "output.json", file);
+	f.to = xasprintf("%s/output.json", path);
+	json_object_set_new(ev->data, "outputLocation", attempt_location(file, f.text, n));
+	if (n <= OUTPUT_MAX) {
+		vec_push(&j->files, f);
+		return;
+	}
+	/* In this turn it may be wanted still, and the file is not there yet. */
+	json_decref(l->exec->a[ev->action].loaded);
+	l->exec->a[ev->action].loaded = json_incref(output);
+	vec_push(&l->exec->loaded, ev->action);
+	json_object_set_new(ev->data, "outputInFile", json_true());
+	json_object_del(ev->data, key);
+	vec_push(&j->early, f);
+}
+
 void turn_before_commit(struct live *l, struct events *events, struct flush_job *j)
 {
 	size_t k;
 
 	for (k = 0; k < events->n; k++) {
 		struct event *ev = &events->v[k];
-		json_t *output = json_object_get(ev->data, "output");
-		char path[SPOOL_PATH_MAX], file[SPOOL_PATH_MAX];
-		struct flush_file f = {0};
 
-		if (ev->type != EV_ACTION_COMPLETED || json_object_get(ev->data, "outputLocation"))
+		if (json_object_get(ev->data, "outputLocation"))
 			continue;
-		f.text = output ? json_dumps(output, JSON_COMPACT) : xstrdup("{}");
-		spool_attempt_path(l->exec->id, l->plan->actions[ev->action].id, ev->attempt, path);
-		spool_attempt_file(l->plan->actions[ev->action].id, ev->attempt, "output.json", file);
-		f.to = xasprintf("%s/output.json", path);
-		/* The event's data is the action's record too: both get the location before either is written. */
-		json_object_set_new(ev->data, "outputLocation", attempt_location(file, f.text, strlen(f.text)));
-		vec_push(&j->files, f);
+		if (ev->type == EV_ACTION_COMPLETED)
+			place_output(l, ev, "output", j);
+		else if (ev->type == EV_ACTION_FAILED && json_object_get(ev->data, "partialOutput"))
+			place_output(l, ev, "partialOutput", j);
 	}
 }
 
@@ -647,6 +668,7 @@ void turn(struct daemon *d)
 	take_slow(d);
 	for (k = 0; k < d->dirty.n; k++)
 		take_one(d, d->lives.v[d->dirty.v[k]], now, j);
+	d->held_bytes = 0; /* they have been taken */
 	breakers_check(d, now);
 	apis_check(d, now);
 	start_actions(d, now);
@@ -656,6 +678,7 @@ void turn(struct daemon *d)
 
 		l->dirty = false;
 		close_one(d, l, now, j);
+		exec_unload(l->exec);
 	}
 	note_slow(d);
 	d->dirty.n = 0;

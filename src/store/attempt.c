@@ -50,27 +50,50 @@ static json_t *output_error(const char *why)
 	return error;
 }
 
-static void publish_output(int dir, const char *action, uint32_t attempt, struct attempt_report *out, struct err *e)
+static json_t *output_too_large(const char *why)
+{
+	json_t *error = output_error(why);
+
+	error_set_suggestion(error, "let it leave a file and put out its path, or raise output_cap");
+	return error;
+}
+
+/* What is too large for a commit is written and flushed before it: see creeld/turn.c. */
+static void publish_output(int dir, const char *action, uint32_t attempt, size_t cap, struct attempt_report *out)
 {
 	AUTO_FREE char *bytes = json_dumps(out->output, JSON_COMPACT);
 	char path[SPOOL_PATH_MAX];
+	struct err e;
 
+	out->bytes = strlen(bytes);
+	if (out->bytes > cap && !out->error) {
+		err_set(&e, EFBIG, "$CREEL_OUTPUT comes to %zu bytes of JSON, and output_cap lets it have %zu", out->bytes, cap);
+		out->error = output_too_large(e.text);
+	}
+	if (out->bytes > cap) {
+		json_decref(out->output);
+		out->output = NULL;
+		out->bytes = 0;
+	}
+	if (!out->output || out->bytes > OUTPUT_MAX)
+		return;
 	spool_attempt_file(action, attempt, "output.json", path);
-	if (fs_publish(dir, "output.json", bytes, strlen(bytes), FS_ASIDE, e) < 0) {
+	if (fs_publish(dir, "output.json", bytes, out->bytes, FS_ASIDE, &e) < 0) {
 		/* The commit holds the outputs; only the convenience is missing. */
-		json_object_set_new(out->more, "outputProblem", json_string(e->text));
+		json_object_set_new(out->more, "outputProblem", json_string(e.text));
 		return;
 	}
-	json_object_set_new(out->more, "outputLocation", attempt_location(path, bytes, strlen(bytes)));
+	json_object_set_new(out->more, "outputLocation", attempt_location(path, bytes, out->bytes));
 }
 
 /* -1 and *trouble: it cannot be read now. */
-static int read_output(int dir, const char *action, uint32_t attempt, struct attempt_report *out, struct err *trouble)
+static int read_output(int dir, const char *action, uint32_t attempt, size_t cap, struct attempt_report *out,
+		       struct err *trouble)
 {
 	AUTO_BUF struct buf bytes = BUF_INIT;
 	struct err e = {0};
 	struct stat st;
-	enum fs_drop taken = fs_read_dropped(dir, "output", OUTPUT_MAX, &bytes, &st, &e);
+	enum fs_drop taken = fs_read_dropped(dir, "output", cap, &bytes, &st, &e);
 
 	if (taken == FS_DROP_FAILED && err_is_passing(e.code)) {
 		*trouble = e;
@@ -78,16 +101,16 @@ static int read_output(int dir, const char *action, uint32_t attempt, struct att
 	}
 	if (taken != FS_DROP_OK) {
 		if (!e.text[0])
-			err_set(&e, EFBIG, "$CREEL_OUTPUT is no regular file of at most %d bytes", OUTPUT_MAX);
+			err_set(&e, EFBIG, "$CREEL_OUTPUT is no regular file of at most %zu bytes (output_cap)", cap);
 		if (!out->error)
-			out->error = output_error(e.text);
+			out->error = taken == FS_DROP_TOO_BIG ? output_too_large(e.text) : output_error(e.text);
 		return 0;
 	}
 	out->output = output_parse(buf_str(&bytes), bytes.len, &e);
 	if (!out->output && !out->error)
 		out->error = output_error(e.text);
 	if (out->output && json_object_size(out->output) > 0)
-		publish_output(dir, action, attempt, out, &e);
+		publish_output(dir, action, attempt, cap, out);
 	return 0;
 }
 
@@ -241,7 +264,7 @@ static void add_stderr(int dir, struct attempt_report *out)
 		json_object_set_new(out->more, "stderrTail", value);
 }
 
-static int fill(int dir, const json_t *root, const char *action, uint32_t attempt, struct attempt_report *out,
+static int fill(int dir, const json_t *root, const char *action, uint32_t attempt, size_t cap, struct attempt_report *out,
 		struct err *trouble)
 {
 	bool success = out->result.outcome == ATTEMPT_EXITED && out->result.status == 0;
@@ -251,9 +274,9 @@ static int fill(int dir, const json_t *root, const char *action, uint32_t attemp
 	copy_facts(root, out->more);
 	if (!success && json_is_true(json_object_get(root, "error")) && read_error(dir, out, trouble) < 0)
 		return -1;
-	if (json_object_get(root, "output") && read_output(dir, action, attempt, out, trouble) < 0)
+	if (json_object_get(root, "output") && read_output(dir, action, attempt, cap, out, trouble) < 0)
 		return -1;
-	if (success && !out->error && !json_object_get(out->more, "outputLocation"))
+	if (success && !out->error && !json_object_get(out->more, "outputLocation") && out->bytes <= OUTPUT_MAX)
 		json_object_set_new(out->more, "outputLocation", attempt_location(empty, "{}", 2));
 	if ((!success || out->error) && json_object_get(root, "stderr"))
 		add_stderr(dir, out);
@@ -265,7 +288,7 @@ static int fill(int dir, const json_t *root, const char *action, uint32_t attemp
 }
 
 enum attempt_read attempt_read(const struct spool *s, const char *id, const char *action, uint32_t attempt,
-			       const char *token, struct attempt_report *out, struct err *e)
+			       const char *token, size_t output_cap, struct attempt_report *out, struct err *e)
 {
 	AUTO_BUF struct buf bytes = BUF_INIT;
 	char path[SPOOL_PATH_MAX];
@@ -304,7 +327,7 @@ enum attempt_read attempt_read(const struct spool *s, const char *id, const char
 	}
 	r = check_output(dir, root, e);
 	if (r == 0)
-		r = fill(dir, root, action, attempt, out, e);
+		r = fill(dir, root, action, attempt, output_cap, out, e);
 	json_decref(root);
 	close(dir);
 	if (r == 0)

@@ -17,6 +17,7 @@ struct attempt_report {
 	struct attempt_result result;
 	char *reason;
 	json_t *error, *output, *more;
+	size_t bytes; /* of the outputs, as JSON */
 };
 
 /* S0's StorageLocation of JSON bytes in a file; path is relative to the execution.  A new value. */
@@ -24,11 +25,12 @@ json_t *attempt_location(const char *path, const char *bytes, size_t n);
 
 enum attempt_read { ATTEMPT_READ_OK, ATTEMPT_READ_NONE, ATTEMPT_READ_BAD, ATTEMPT_READ_LATER };
 
-/* Read result.json, the outputs and the error of an attempt.  With outputs, output.json is published beside them.
+/* Read result.json, the outputs (at most output_cap bytes) and the error of an attempt.  With outputs, output.json is
+ * published beside them, unless they are larger than OUTPUT_MAX.
  * NONE: there is no result.  BAD: there is one that cannot be this attempt's, and *e says why.  LATER: for want of
  * descriptors, memory or room, or because the device fails, it cannot be told now. */
 enum attempt_read attempt_read(const struct spool *s, const char *id, const char *action, uint32_t attempt,
-			       const char *token, struct attempt_report *out, struct err *e);
+			       const char *token, size_t output_cap, struct attempt_report *out, struct err *e);
 void attempt_report_free(struct attempt_report *r);
 
 enum attempt_lock {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -68,6 +69,60 @@ int outputs_check(int dir, const struct exec *x, struct err *e)
 		if (x->a[i].phase == PH_COMPLETED && check_one(dir, json_object_get(x->a[i].record, "outputLocation"), e) < 0)
 			return err_prefix(e, "action \"%s\"", x->plan->actions[i].id);
 	return 0;
+}
+
+/* ---- loading ---- */
+
+static json_t *parse_checked(const struct buf *bytes, const json_t *location, struct err *e)
+{
+	const char *checksum = json_string_value(json_object_get(location, "checksum"));
+	char sum[SHA256_HEX];
+	json_t *output;
+
+	sha256_hex(bytes->p, bytes->len, sum);
+	if (!checksum || strcmp(sum, checksum) != 0) {
+		err_set(e, EBADMSG, "the file is not the one that the journal speaks of");
+		return NULL;
+	}
+	output = json_loadb(bytes->p, bytes->len, 0, NULL);
+	if (!output)
+		err_set(e, EBADMSG, "the file is no JSON");
+	return output;
+}
+
+json_t *outputs_load(const struct spool *s, const struct exec *x, const json_t *data, size_t most, struct err *e)
+{
+	const json_t *location = json_object_get(data, "outputLocation");
+	const char *path = json_string_value(json_object_get(location, "path"));
+	json_int_t size = json_integer_value(json_object_get(location, "size"));
+	AUTO_BUF struct buf bytes = BUF_INIT;
+	char dir[SPOOL_PATH_MAX];
+	enum fs_drop taken;
+	struct member m = {0};
+	struct stat st;
+	int fd;
+
+	if (!path || size < 0 || member_parse_rest(path, &m, e) < 0 || m.kind != MEMBER_ATTEMPT) {
+		err_set(e, EBADMSG, "its journal names a file that cannot be");
+		return NULL;
+	}
+	if ((unsigned long long)size > most) {
+		err_set(e, E2BIG, "they have %lld bytes, and output_cap lets %zu be loaded: see %s", (long long)size, most, path);
+		return NULL;
+	}
+	spool_execution_path(x->id, dir);
+	fd = fs_open_dir(s->fd[SPOOL_ROOT], dir, e);
+	if (fd < 0)
+		return NULL;
+	taken = fs_read_dropped(fd, path, (size_t)size, &bytes, &st, e);
+	close(fd);
+	if (taken == FS_DROP_OK)
+		return parse_checked(&bytes, location, e);
+	if (taken == FS_DROP_GONE)
+		err_set(e, ENODATA, "%s is not there any more", path);
+	else if (taken != FS_DROP_FAILED)
+		err_set(e, EBADMSG, "%s is not the file that the journal speaks of", path);
+	return NULL;
 }
 
 /* ---- making them anew ---- */

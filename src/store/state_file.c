@@ -74,6 +74,7 @@ static void put_result(struct buf *b, const struct action_state *a)
 	case PH_COMPLETED:
 		buf_puts(b, ",\"result\":{\"status\":\"success\",\"output\":");
 		put_outputs(b, json_object_get(a->record, "output"));
+		put_member(b, a->record, "outputInFile");
 		put_member(b, a->record, "outputLocation");
 		buf_putc(b, '}');
 		break;
@@ -84,6 +85,9 @@ static void put_result(struct buf *b, const struct action_state *a)
 		if ((v = json_object_get(a->record, "partialOutput"))) {
 			buf_puts(b, ",\"partialOutput\":");
 			put_outputs(b, v);
+		} else if (json_object_get(a->record, "outputInFile")) {
+			put_member(b, a->record, "outputInFile");
+			put_member(b, a->record, "outputLocation");
 		}
 		buf_putc(b, '}');
 		break;

@@ -22,7 +22,7 @@ static const struct {
     {EV_ACTION_RETRY_SCHEDULED, "....y....."},
     {EV_ACTION_REARMED,         "....yy.yyy"},
     {EV_ACTION_ADOPTED,         "...y......"},
-    {EV_ACTION_LOST,            "...y......"},
+    {EV_ACTION_LOST,            "...y...y.."},
     {EV_CONFIRMATION_REQUESTED, "yy...y...."},
     {EV_CONFIRMATION_RECEIVED,  "..y..y...."},
 };

@@ -93,7 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	spool_make();
 	fill(data, size);
-	switch (attempt_read(&spool, id, "a", 1, "secret-token", &report, &e)) {
+	switch (attempt_read(&spool, id, "a", 1, "secret-token", 1 << 20, &report, &e)) {
 	case ATTEMPT_READ_OK:
 		MUST(memmem(data, size, "token", 5), "a result without a token");
 		take(&report);
