@@ -178,7 +178,7 @@ struct exec {
 	VEC(uint32_t) settled; /* alternatives whose primaries go on; empty between events */
 	json_t *env;        /* the configuration's environment, borrowed; for references */
 	/* Outputs that stand in a file only (event member outputInFile).  A new value; NULL and *e: E2BIG they are larger
-	 * than what is loaded, a code of err_is_passing: they cannot be read now, else they are lost.  May be NULL. */
+	 * than what is loaded, see unread_is_lost, else they cannot be read now.  May be NULL. */
 	json_t *(*load)(void *ctx, const struct exec *x, uint32_t i, struct err *e);
 	void *load_ctx;
 	VEC(uint32_t) loaded; /* whose outputs are in memory */
@@ -233,6 +233,10 @@ uint32_t exec_blockers(const struct exec *x, uint32_t i);
 
 /* Forget outputs that were loaded: before long waits. */
 void exec_unload(struct exec *x);
+
+/* Does this code say that outputs are gone, or others than the journal speaks of?  What cannot be told is not lost: nothing
+ * is done again because somebody changed a mode. */
+bool unread_is_lost(int code);
 
 /* Is it under way again because its outputs were lost?  Whoever asks for something of it waits. */
 static inline bool exec_made_again(const struct exec *x, uint32_t i)

@@ -201,6 +201,11 @@ static bool is_beyond_reading(const struct exec *x, msec now)
 	return x->why_unread.code == EIO && x->unread_since && now - x->unread_since >= GIVE_UP_MS;
 }
 
+bool unread_is_lost(int code)
+{
+	return code == ENOENT || code == ENODATA || code == ENOTDIR || code == ELOOP || code == EBADMSG;
+}
+
 bool unread_stops(struct exec *x, struct turn *t, uint32_t i)
 {
 	uint32_t of = x->unread;
@@ -214,7 +219,7 @@ bool unread_stops(struct exec *x, struct turn *t, uint32_t i)
 		if (i == NO_ACTION)
 			return false; /* an expected outcome: what cannot be looked at does not hold */
 		fail_action(x, t, i, too_large(x, of), NULL, false);
-	} else if (err_is_passing(x->why_unread.code) && !is_beyond_reading(x, t->now)) {
+	} else if (!unread_is_lost(x->why_unread.code) && !is_beyond_reading(x, t->now)) {
 		wait_for(x, i, again_at(x, t->now));
 	} else {
 		x->unread_since = 0;

@@ -28,7 +28,7 @@ static json_t *load_output(void *daemon, const struct exec *x, uint32_t i, struc
 	output = outputs_load(&d->spool, x, x->a[i].record, (size_t)d->config.output_cap + FRAME, e);
 	if (!output)
 		log_warn("the outputs of \"%s\" of %s are wanted and cannot be read: %s%s", x->plan->actions[i].id, x->id, e->text,
-			 err_is_passing(e->code) ? "; trying again" : "");
+			 e->code == E2BIG || unread_is_lost(e->code) ? "" : "; trying again");
 	return output;
 }
 

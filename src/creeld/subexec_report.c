@@ -1,6 +1,8 @@
 /*
  * subexec_report.c - what a child execution came to, as the result of its parent's attempt.
  */
+#include <errno.h>
+
 #include "base/mem.h"
 #include "core/context.h"
 #include "creeld/subexec.h"
@@ -80,11 +82,11 @@ int subexec_report(struct exec *c, size_t most, struct attempt_report *r, struct
 	if (c->unread != NO_ACTION) {
 		json_decref(r->output);
 		r->output = NULL;
-		if (err_is_passing(c->why_unread.code)) {
+		if (c->why_unread.code != E2BIG && !unread_is_lost(c->why_unread.code)) {
 			*e = c->why_unread;
 			return -1;
 		}
-		why = xasprintf("the outputs of \"%s\" of its plan are lost: %s", c->plan->actions[c->unread].id,
+		why = xasprintf("the outputs of \"%s\" of its plan cannot be had: %s", c->plan->actions[c->unread].id,
 				c->why_unread.text);
 	}
 	r->result.finished = c->ended_at;

@@ -77,6 +77,7 @@ static json_t *parse_checked(const struct buf *bytes, const json_t *location, st
 {
 	const char *checksum = json_string_value(json_object_get(location, "checksum"));
 	char sum[SHA256_HEX];
+	json_error_t why;
 	json_t *output;
 
 	sha256_hex(bytes->p, bytes->len, sum);
@@ -84,9 +85,10 @@ static json_t *parse_checked(const struct buf *bytes, const json_t *location, st
 		err_set(e, EBADMSG, "the file is not the one that the journal speaks of");
 		return NULL;
 	}
-	output = json_loadb(bytes->p, bytes->len, 0, NULL);
+	output = json_loadb(bytes->p, bytes->len, 0, &why);
 	if (!output)
-		err_set(e, EBADMSG, "the file is no JSON");
+		err_set(e, json_error_code(&why) == json_error_out_of_memory ? ENOMEM : EBADMSG, "the file cannot be parsed: %s",
+			why.text);
 	return output;
 }
 

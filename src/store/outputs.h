@@ -11,8 +11,8 @@
  * names the first that is not: EBADMSG it is another, ENOENT it is missing. */
 int outputs_check(int dir, const struct exec *x, struct err *e);
 
-/* Outputs that stand in a file only, of the event data of a completed action.  A new value; NULL and *e: ENODATA they are
- * not there, EBADMSG they are others than the journal speaks of, E2BIG there are more than most bytes, else they cannot
+/* Outputs that stand in a file only, of the event data of a completed action.  A new value; NULL and *e: ENODATA, ENOENT,
+ * ENOTDIR or ELOOP they are not there, EBADMSG they are others than the journal speaks of, E2BIG there are more than most bytes, else they cannot
  * be read now. */
 json_t *outputs_load(const struct spool *s, const struct exec *x, const json_t *data, size_t most, struct err *e);
 

@@ -506,3 +506,53 @@ YEAR=31536000
 	heal
 	daemon_stop
 }
+
+# Outputs of 9 MB, which stand in no journal, and an action that wants a value of them when a person lets it.
+drop_large() {
+	drop waits.yaml <<-E
+	name: waits
+	actions:
+	- id: a
+	  actionDefinitionId: shell.run
+	  inputs: {script: 'echo a >> $T/ran; ${1:-true}; { echo key=k; printf fill=; head -c 9000000 /dev/zero | tr "\\0" x; } > "\$CREEL_OUTPUT"'}
+	- id: b
+	  actionDefinitionId: shell.run
+	  dependencies: [a]
+	  inputs: {script: 'echo "b \$K" >> $T/ran', env: {K: "\${a.output.key}"}}
+	  userConfirmation: {required: true, title: Go on?, message: with b}
+	E
+}
+
+@test "outputs in a file that cannot be opened for want of descriptors, or for another reason, are waited for" {
+	local code
+	drop_large
+	daemon_start
+	wait_until waits
+	code=13 # EACCES
+	fail openat2 $code '*/actions/a/1/output.json'
+	touch "$S/confirm/$(id_of waits).b.approve"
+	wait_until failed 2
+	fail openat2 $EMFILE '*/actions/a/1/output.json'
+	wait_until failed
+	is_state .status running
+	heal
+	completes $'a\nb k'
+	daemon_stop
+	grep 'the outputs of "a" of .* cannot be read.*; trying again' "$T/log"
+}
+
+@test "outputs that their disk does not take are in no commit until it does" {
+	drop_large "$(gate go)"
+	daemon_start
+	wait_until test -s "$T/ran"
+	fail openat 28 '*/actions/a/1/.output.json.tmp'
+	open_gate go
+	wait_until test -e "$S/problem.json"
+	[ "$(types)" = "execution.accepted execution.started action.execute.requested" ]
+	not test -e "$(where)/actions/a/1/output.json"
+	heal
+	wait_until waits
+	touch "$S/confirm/$(id_of waits).b.approve"
+	completes $'a\nb k'
+	daemon_stop
+}
