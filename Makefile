@@ -162,13 +162,25 @@ check-schemas: all
 
 # What survives crashes, power cuts and failing calls: tests/fault/README.md.  The sample is part of check; all of it
 # takes most of an hour.
-fault_tools := $(patsubst tests/fault/%.c,$(BUILD)/fault/%,$(sort $(wildcard tests/fault/*.c)))
+fault_tools := $(patsubst tests/fault/%.c,$(BUILD)/fault/%,$(sort $(wildcard tests/fault/*.c))) \
+	       $(BUILD)/fault/clock/creeld $(BUILD)/fault/clock/creel-run
 .PHONY: check-fault check-fault-sample fault-tools
 fault-tools: $(fault_tools)
 $(BUILD)/fault/%: tests/fault/%.c $(BUILD)/.flags
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  TOOL $<")
 	$(Q)$(CC) $(CSTD) -D_GNU_SOURCE -O1 -g $(WARN) $(WERROR) -static -o $@ $<
+# creeld and creel-run with a wall clock of their own that can be set.
+jump_wraps := clock_gettime fstat stat fstatat
+JUMP_LINK   = $(CC) $(ALL_LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(jump_wraps)) -o $@ $^
+$(BUILD)/fault/clock/creeld: $(creeld_obj) $(BUILD)/tests/fault/clock/jump.o $(BUILD)/libcreel.a
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LINK $@")
+	$(Q)$(JUMP_LINK) -linotifytools $(PKG_LIBS) -lm
+$(BUILD)/fault/clock/creel-run: $(run_src:%.c=$(BUILD)/%.o) $(BUILD)/tests/fault/clock/jump.o
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LINK $@")
+	$(Q)$(JUMP_LINK)
 
 check-fault-sample: all fault-tools
 	@python3 tests/fault/sweep.py --sample

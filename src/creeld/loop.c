@@ -159,13 +159,17 @@ static void look_again(struct daemon *d)
  * requests that they answer. */
 static void look_at_clock(struct daemon *d)
 {
-	enum { SET_BACK_MS = 1000 };
-	msec now = clock_wall(), mono = clock_mono(), offset = now - mono;
+	enum { SET_BACK_MS = 10, TOLD_MS = 1000, SLOW_MS = 2 };
+	msec before = clock_mono(), now = clock_wall(), mono = clock_mono(), offset = now - mono;
 	size_t k;
 
+	if (mono - before > SLOW_MS)
+		return; /* we were not running in between: that says nothing */
+	/* A fraction of a second is enough for an answer that comes at once to be older than what it answers. */
 	if (d->clock_offset && offset < d->clock_offset - SET_BACK_MS) {
-		log_warn("the clock was set back by %lld s: waits are as long as they were meant to be, counted from now",
-			 (long long)(d->clock_offset - offset) / 1000);
+		if (offset < d->clock_offset - TOLD_MS)
+			log_warn("the clock was set back by %lld s: waits are as long as they were meant to be, counted from now",
+				 (long long)(d->clock_offset - offset) / 1000);
 		for (k = 0; k < d->lives.n; k++)
 			if (d->lives.v[k]) {
 				core_clock_back(d->lives.v[k]->exec, now, mono - d->clock_looked);

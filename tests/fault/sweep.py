@@ -15,6 +15,7 @@ import sys
 import time
 
 import suite as suites
+import clocks
 import cut
 import failing
 import keep
@@ -28,7 +29,7 @@ import upgrade
 import world
 
 ALL = [*kill.SUITES, *cut.SUITES, *failing.SUITES, *keep.SUITES, *truncation.SUITES, *reorder.SUITES,
-       *overflow.SUITES, *pids.SUITES, *upgrade.SUITES, *seeds.SUITES]
+       *clocks.SUITES, *overflow.SUITES, *pids.SUITES, *upgrade.SUITES, *seeds.SUITES]
 BY_NAME = {s.name: s for s in ALL}
 
 KEEP_MOST = 20
