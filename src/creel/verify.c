@@ -204,7 +204,7 @@ static int rebuild(struct cli *c, const char *id)
 		complain("execution %s cannot be read: %s", id, e.text);
 		return EXIT_NO;
 	}
-	r = outputs_mend(&c->spool, l.exec, say_file, &files, &e);
+	r = outputs_mend(&c->spool, l.exec, 1, say_file, &files, &e);
 	marks = (struct state_marks){l.seq, l.events_seq < l.seq ? l.events_seq : l.seq};
 	state_encode(&text, &c->spool, l.exec, &marks);
 	loaded_free(&l);

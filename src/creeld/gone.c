@@ -21,13 +21,23 @@ static bool is_gone(const struct daemon *d, const struct live *l)
 	return fs_there(d->spool.fd[SPOOL_ROOT], journal, &e) == 0;
 }
 
+static bool is_being_admitted(const struct flush_job *j, const struct live *l)
+{
+	size_t k;
+
+	for (k = 0; k < j->admissions.n; k++)
+		if (j->admissions.v[k].live == l && !j->admissions.v[k].files.placed)
+			return true;
+	return false;
+}
+
 /* An execution of the job that is gone, or NULL.  One that is being admitted is not there yet. */
 static struct live *find_gone(const struct daemon *d, const struct flush_job *j)
 {
 	size_t k;
 
 	for (k = 0; k < j->commits.n; k++)
-		if (is_gone(d, j->commits.v[k].live))
+		if (!is_being_admitted(j, j->commits.v[k].live) && is_gone(d, j->commits.v[k].live))
 			return j->commits.v[k].live;
 	for (k = 0; j->durable && k < j->states.n; k++)
 		if (is_gone(d, j->states.v[k].live))

@@ -22,19 +22,42 @@ static bool is_whole(const struct daemon *d, const char *path, const char *text,
 
 static void say_mended(void *ctx, const char *path, const struct err *e)
 {
-	(void)ctx;
+	struct err *passing = ctx;
+
+	if (e && err_is_passing(e->code))
+		*passing = *e;
 	if (e)
 		log_error("cannot write %s again: %s", path, e->text);
 	else
 		log_info("%s was not whole and is made anew from the journal", path);
 }
 
-void mend_outputs(struct daemon *d, const struct live *l)
+/* The daemon itself writes the outputs of these, and after the commit: a crash in between leaves none. */
+static bool has_own_outputs(const struct plan *p)
 {
-	struct err e = {0};
+	uint32_t i;
 
-	if (outputs_mend(&d->spool, l->exec, say_mended, NULL, &e) < 0)
-		log_warn("cannot read the journal of %s again: %s", l->exec->id, e.text);
+	for (i = 0; i < p->n; i++)
+		if (p->actions[i].no_supervisor)
+			return true;
+	return false;
+}
+
+int mend_outputs(struct daemon *d, const struct live *l, struct err *e)
+{
+	bool all = d->rebooted || d->restored;
+	struct err passing = {0};
+
+	*e = passing;
+	if (!all && !has_own_outputs(l->plan))
+		return 0;
+	if (outputs_mend(&d->spool, l->exec, all ? 1 : l->seq, say_mended, &passing, e) < 0) {
+		if (err_is_passing(e->code))
+			return -1;
+		log_warn("cannot read the journal of %s again: %s", l->exec->id, e->text);
+	}
+	*e = passing;
+	return passing.code ? -1 : 0;
 }
 
 void mend_requests(struct daemon *d, struct live *l)

@@ -10,8 +10,11 @@
 
 #include "creeld/daemon.h"
 
-/* output.json of every attempt that has one: reads the journal and every such file, so only where it may be needed. */
-void mend_outputs(struct daemon *d, const struct live *l);
+/* output.json of every attempt that has one: reads the journal and every such file, so only after a power cut and in a
+ * copy; else those of the last commit that the daemon writes itself, because a crash may have come before.
+ * -1 and *e: not now, for want of descriptors, memory or a device that works; it must be tried again before the
+ * execution goes on, because nobody looks at one that has ended. */
+int mend_outputs(struct daemon *d, const struct live *l, struct err *e);
 /* Requests in confirm/: those that are open are there and whole, those that were answered are not. */
 void mend_requests(struct daemon *d, struct live *l);
 

@@ -318,13 +318,11 @@ static void recover_one(struct daemon *d, const char *id, const struct seen *see
 	if (loaded.set_aside)
 		log_warn("the last commit of %s was damaged and nothing shows that it took effect: it was set aside", id);
 	l = adopt_loaded(d, &loaded);
-	if (retell(d, l, &loaded, seen, &e) < 0) {
+	if (retell(d, l, &loaded, seen, &e) < 0 || mend_outputs(d, l, &e) < 0) {
 		live_remove(d, l);
 		load_later(d, id, &e);
 		return;
 	}
-	if (d->rebooted || d->restored)
-		mend_outputs(d, l);
 	if (l->exec->outcome != OUTCOME_NONE) {
 		finish_ended(d, l);
 		return;

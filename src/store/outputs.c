@@ -192,12 +192,13 @@ static void mend_commit(void *ctx, const char *text, size_t n, uint32_t seq)
 	events_free(&c.events);
 }
 
-int outputs_mend(const struct spool *s, const struct exec *x, outputs_told told, void *ctx, struct err *e)
+int outputs_mend(const struct spool *s, const struct exec *x, uint32_t from, outputs_told told, void *ctx,
+		 struct err *e)
 {
 	struct mending m = {s, x, told, ctx};
 	char dir[SPOOL_PATH_MAX];
 
 	spool_execution_path(x->id, dir);
 	write_again(&m, dir, "empty.json", "{}");
-	return journal_each(s, x->id, x->plan, 1, mend_commit, &m, e);
+	return journal_each(s, x->id, x->plan, from, mend_commit, &m, e);
 }

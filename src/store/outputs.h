@@ -16,9 +16,9 @@ int outputs_check(int dir, const struct exec *x, struct err *e);
  * be read now. */
 json_t *outputs_load(const struct spool *s, const struct exec *x, const json_t *data, size_t most, struct err *e);
 
-/* Write those again that are missing or not whole and whose content stands in the journal.  told is called for each, with
- * *e if it could not be written, else NULL. */
+/* Write those again that are missing or not whole and whose content stands in the journal, from commit `from` on.  told
+ * is called for each, with *e if it could not be written, else NULL. */
 typedef void (*outputs_told)(void *ctx, const char *path, const struct err *e);
-int outputs_mend(const struct spool *s, const struct exec *x, outputs_told told, void *ctx, struct err *e);
+int outputs_mend(const struct spool *s, const struct exec *x, uint32_t from, outputs_told told, void *ctx, struct err *e);
 
 #endif

@@ -24,6 +24,21 @@ static int find(int dir, const char *path, unsigned how, struct place *out)
 	return r < 0 ? fail(r) : 0;
 }
 
+/* A mutant's: the claim goes when the execution begins to be built. */
+static void lose_claim(struct node *dir)
+{
+	struct place claim = {.dir = dir};
+	size_t k;
+
+	for (k = 0; k < dir->names.n; k++)
+		if (strncmp(dir->names.v[k].name, "claim.", 6) == 0) {
+			snprintf(claim.name, sizeof claim.name, "%s", dir->names.v[k].name);
+			claim.node = dir->names.v[k].node;
+			tree_unlink(&claim, false);
+			return;
+		}
+}
+
 int __wrap_mkdirat(int dir, const char *path, mode_t mode)
 {
 	int e = enter(CALL_MAKE, "mkdirat", path), r;
@@ -37,6 +52,8 @@ int __wrap_mkdirat(int dir, const char *path, mode_t mode)
 	if (at.node)
 		return fail(EEXIST);
 	r = tree_create(at.dir, at.name, DIR_NODE, mode & 07777, &made);
+	if (r == 0 && strcmp(at.name, "new") == 0 && mutant("claims-go-early"))
+		lose_claim(at.dir);
 	return r < 0 ? fail(r) : 0;
 }
 
@@ -72,6 +89,25 @@ int __wrap_unlinkat(int dir, const char *path, int flags)
 	return r < 0 ? fail(r) : 0;
 }
 
+/* A mutant's: an execution is active no more when the commit that ends it has its name. */
+static void end_early(const struct place *commit)
+{
+	struct node *file = tree_child(commit->dir, commit->name), *active = tree_at(SPOOL "/active");
+	static const char *const ends[] = {"\"execution.completed\"", "\"execution.failed\"", "\"execution.cancelled\""};
+	struct place link = {.dir = active};
+	size_t k, n;
+
+	for (k = 0; k < 3 && !memmem(file->data.p, file->data.n, ends[k], strlen(ends[k])); k++)
+		continue;
+	for (n = 0; k < 3 && n < active->names.n; n++)
+		if (tree_at(SPOOL "/active/%s/journal", active->names.v[n].name) == commit->dir) {
+			snprintf(link.name, sizeof link.name, "%s", active->names.v[n].name);
+			link.node = active->names.v[n].node;
+			tree_unlink(&link, false);
+			return;
+		}
+}
+
 static int rename_at(const char *what, int from_dir, const char *from, int to_dir, const char *to, bool keep)
 {
 	char both[1024];
@@ -84,11 +120,14 @@ static int rename_at(const char *what, int from_dir, const char *from, int to_di
 		return fail(e);
 	if (find(from_dir, from, WALK_NOFOLLOW, &a) < 0 || find(to_dir, to, WALK_NOFOLLOW, &b) < 0)
 		return -1;
-	if (mutant("renames-copy") && strstr(from, ".tmp") && a.node && a.node->kind == FILE_NODE) {
-		tree_link(a.node, b.dir, b.name); /* the old name stays, and an old file at the new one too */
-		return 0;
-	}
+	if (keep && b.node && a.node && (site_lies("NOREPLACE") || mutant("renames-replace")))
+		keep = false;
+	/* The plan stays in the inbox; once is enough. */
+	if (a.node && a.dir == tree_at(SPOOL "/inbox") && mutant("claims-are-copies") && W->mutant_used == 1)
+		return tree_put(b.dir, b.name, a.node->data.p, a.node->data.n, 0644) ? 0 : fail(EIO);
 	r = tree_rename(&a, &b, keep);
+	if (r == 0 && mutant("active-links-go-early"))
+		end_early(&b);
 	return r < 0 ? fail(r) : 0;
 }
 
@@ -239,7 +278,7 @@ static void list_procs(struct listing *l)
 
 	l->names = calloc(most, sizeof *l->names);
 	for (k = 0; k < most; k++)
-		if (W->procs[k].state != PROC_FREE) {
+		if (W->procs[k].state != PROC_FREE && (W->procs[k].supervisor || !mutant("survivors-live-on"))) {
 			char name[16];
 
 			snprintf(name, sizeof name, "%d", W->procs[k].pid);

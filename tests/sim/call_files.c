@@ -107,7 +107,7 @@ static int open_node(struct place *at, int flags, mode_t mode)
 	struct fd *f;
 	int fd, r;
 
-	if (n && (flags & O_CREAT) && (flags & O_EXCL))
+	if (n && (flags & O_CREAT) && (flags & O_EXCL) && !site_lies("O_EXCL") && !mutant("creates-are-not-exclusive"))
 		return fail(EEXIST);
 	if (n && n->kind == LINK_NODE)
 		return fail(ELOOP);
@@ -143,7 +143,7 @@ static int open_at(const char *what, int dir, const char *path, int flags, mode_
 	if (!from)
 		return -1;
 	if ((flags & O_CREAT) && strcmp(path, "void") == 0 && mutant("void-is-not-made"))
-		return fail(EACCES);
+		path = ".void"; /* where no supervisor looks */
 	r = tree_walk(from, path, how | (flags & O_NOFOLLOW ? WALK_NOFOLLOW : 0), &at);
 	return r < 0 ? fail(r) : open_node(&at, flags, mode);
 }
@@ -255,7 +255,7 @@ static ssize_t put_bytes(struct fd *f, const void *p, size_t n, size_t at, int e
 		n = below((uint32_t)n + 1); /* in the middle of it */
 	else if (n > 1 && is_cut_short())
 		n = 1 + below((uint32_t)n - 1);
-	tree_write(f->node, at, p, n);
+	tree_write(f->node, at, p, n > 1 && mutant("torn-writes") ? n / 2 : n);
 	if (dies)
 		daemon_dies();
 	return (ssize_t)n;
@@ -327,23 +327,24 @@ int __wrap_ftruncate(int fd, off_t n)
 /* A mutant's lie: this flush is reported done, and nothing was. */
 static bool lies(const struct fd *f, bool data_only)
 {
-	bool is_dir = f->node->kind == DIR_NODE;
-	const struct node *events = tree_at(SPOOL "/events"), *tmp = tree_at(SPOOL "/tmp");
-	size_t k;
+	return site_lies(data_only ? "fdatasync" : "fsync") || mutant("no-flush-at-all") ||
+	       (f->node->kind == DIR_NODE && mutant("no-flush-of-directories")) || (data_only && mutant("no-fdatasync"));
+}
 
-	if (mutant("no-flush-at-all"))
-		return true;
-	if (is_dir)
-		return (mutant("no-flush-of-journal-dir") && f->node != events && tree_child(f->node, "00000001.json")) ||
-		       (mutant("no-flush-of-events-dir") && f->node == events) ||
-		       (mutant("no-flush-of-any-directory"));
-	for (k = 0; mutant("no-flush-of-commits") && tmp && k < tmp->names.n; k++)
-		if (tmp->names.v[k].node == f->node)
-			return true;
-	for (k = 0; mutant("no-flush-of-events") && events && k < events->names.n; k++)
-		if (events->names.v[k].node == f->node)
-			return true;
-	return data_only && mutant("no-fdatasync");
+/* Another one: what a flush should have reached is there only after the next one. */
+static bool comes_late(struct node *node)
+{
+	static struct node *late;
+	struct node *now = late;
+
+	if (!mutant("flushes-come-late"))
+		return false;
+	late = node;
+	if (now && now->kind == DIR_NODE)
+		disk_flush_dir(now);
+	else if (now)
+		disk_flush_file(now);
+	return true;
 }
 
 static int flush(int fd, bool data_only)
@@ -358,7 +359,7 @@ static int flush(int fd, bool data_only)
 			disk_forget(f->node);
 		return fail(e);
 	}
-	if (lies(f, data_only))
+	if (lies(f, data_only) || comes_late(f->node))
 		return 0;
 	if (f->node->kind == DIR_NODE)
 		disk_flush_dir(f->node);
@@ -387,16 +388,10 @@ int __wrap_syncfs(int fd)
 			disk_forget(W->dirty[below((uint32_t)W->ndirty)]);
 		return fail(e);
 	}
-	if (mutant("no-flush-at-all") || mutant("no-syncfs"))
+	if (site_lies("syncfs") || mutant("no-flush-at-all") || mutant("no-syncfs"))
 		return 0;
 	if (mutant("syncfs-of-bytes-only"))
-		while (W->ndirty > 0) {
-			enum model model = W->model;
-
-			W->model = WEAK;
-			disk_flush_file(W->dirty[0]);
-			W->model = model;
-		}
+		disk_flush_bytes();
 	else
 		disk_flush_all();
 	return 0;
@@ -416,7 +411,7 @@ int __wrap_flock(int fd, int op)
 
 	if (!f || e)
 		return fail(e ? e : EBADF);
-	if (mutant("locks-exclude-nobody"))
+	if (site_lies("flock") || mutant("locks-exclude-nobody"))
 		return 0;
 	if (op & LOCK_UN) {
 		f->node->lock = 0;

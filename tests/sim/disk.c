@@ -216,7 +216,7 @@ void disk_flush_file(struct node *file)
 		keep_all_names();
 }
 
-void disk_flush_all(void)
+void disk_flush_bytes(void)
 {
 	while (W->ndirty > 0) {
 		struct node *file = W->dirty[0];
@@ -224,6 +224,11 @@ void disk_flush_all(void)
 		keep_bytes(file);
 		clean(file);
 	}
+}
+
+void disk_flush_all(void)
+{
+	disk_flush_bytes();
 	keep_all_names();
 }
 

@@ -23,7 +23,7 @@ int __real_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m);
 int __real_pthread_cond_broadcast(pthread_cond_t *c);
 int __real_pthread_detach(pthread_t t);
 
-enum { THREADS = 5, MUTEXES = 8 };
+enum { THREADS = 5, MUTEXES = 8, CALLS_MOST = 100000 };
 
 static struct thread {
 	bool used, ended;
@@ -148,7 +148,7 @@ static void wait_for_the_world(void)
 	for (k = 0; k < THREADS; k++)
 		if (threads[k].used && !threads[k].ended && threads[k].deadline < at)
 			at = threads[k].deadline;
-	if (at > W->stops_at && !W->term_sent)
+	if (at > W->stops_at && W->mono < W->stops_at)
 		at = W->stops_at;
 	if (at == NEVER)
 		broke("every thread of the daemon waits, and nothing will happen");
@@ -353,8 +353,9 @@ int enter(unsigned kind, const char *what, const char *path)
 
 	if (!sim_live())
 		return 0;
-	W->calls++;
 	W->all_calls++;
+	if (W->calls++ == CALLS_MOST)
+		broke("one life of the daemon has made %d calls, and there is no end of them", CALLS_MOST);
 	pass(W->mono + between(MS / 1000, MS / 30) + (one_in(kind & CALL_FLUSH ? 5 : 400) ? between(MS, 200 * MS) : 0));
 	world_until(W->mono);
 	say("%s%s %s", self ? "  flusher " : "", what, path);

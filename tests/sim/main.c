@@ -4,7 +4,7 @@
  *	sim [-v] --seed N		one seed; -v: with a trace of every call
  *	sim --seeds A-B [--keep-going]	all of these, to the fifth that breaks or to the end
  *	sim --seconds S [--from A]	as many as there is time for
- *	sim --mutants [--seeds A-B]	each mutant must be noticed
+ *	sim --mutants [--seeds A-B] [NAME...]	each mutant, or these, must be noticed
  *
  * Each seed: a spool is made, people drop plans and answer, the daemon lives and dies several times, and then one that
  * nothing disturbs must bring everything to its end.
@@ -306,33 +306,17 @@ static int run_seeds(const struct options *o)
 	return sum.broken ? 1 : 0;
 }
 
-static int run_mutants(const struct options *o)
+/* For mutants.c: is this seed well? */
+static bool run_mutant(uint64_t seed, const char *name)
 {
-	const struct mutant_info *m;
-	int missed = 0;
+	struct totals sum = {0};
 
-	for (m = mutants; m->name; m++) {
-		struct totals sum = {0};
-		uint64_t seed, used = 0;
-
-		for (seed = o->from; seed <= o->to; seed++) {
-			if (!run_seed(seed, m->name, false, &sum))
-				break;
-			used += W->mutant_used;
-		}
-		if (seed <= o->to)
-			printf("%-28s %-55s seed %llu: %s\n", m->name, m->what, (unsigned long long)seed, W->broken);
-		else
-			printf("%-28s %-55s MISSED (it lied %llu times)\n", m->name, m->what, (unsigned long long)used);
-		missed += seed > o->to;
-		fflush(stdout);
-	}
-	return missed ? 1 : 0;
+	return run_seed(seed, name, false, &sum);
 }
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: sim [-v] --seed N | --seeds A-B | --seconds S [--from A] | --mutants | --mutant NAME\n");
+	fprintf(stderr, "usage: sim [-v] --seed N | --seeds A-B | --seconds S [--from A] | --mutants [NAME...] | --mutant NAME\n");
 	return 64;
 }
 
@@ -400,5 +384,5 @@ int main(int argc, char **argv)
 	json_object_seed(1);
 	world_map();
 	warm_up();
-	return o.mutants ? run_mutants(&o) : run_seeds(&o);
+	return o.mutants ? mutants_run(o.from, o.to, argv + optind, run_mutant) : run_seeds(&o);
 }

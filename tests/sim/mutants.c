@@ -1,33 +1,47 @@
 /*
- * mutants.c - lies of the kernel: each breaks one promise that the daemon relies on.  A simulation that does not
- * notice one is worth nothing.
+ * mutants.c - daemons that break a promise: a simulation that does not notice one is worth nothing.
+ *
+ * Some are lies of the kernel, or of a supervisor, that are named here.  The others are made by themselves: each place
+ * in the daemon that flushes, locks, creates what must be new, or moves without replacing (sites.c) is made to lose
+ * that call alone.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/sim/sim.h"
 
-const struct mutant_info mutants[] = {
+static const struct {
+	const char *name, *what;
+} mutants[] = {
     {"no-flush-at-all", "fsync, fdatasync and syncfs do nothing"},
     {"no-fdatasync", "fdatasync does nothing"},
     {"no-syncfs", "syncfs does nothing"},
     {"syncfs-of-bytes-only", "syncfs flushes bytes and no names"},
-    {"no-flush-of-commits", "the flush of a commit's bytes does nothing"},
-    {"no-flush-of-journal-dir", "the flush of journal/ does nothing"},
-    {"no-flush-of-any-directory", "fsync of a directory does nothing"},
-    {"no-flush-of-events", "the flush of events/ at an execution's end does nothing"},
-    {"no-flush-of-events-dir", "the flush of the directory events/ does nothing"},
-    {"no-flush-of-state", "the flush of a final state.json does nothing"},
-    {"flushes-come-late", "a flush takes effect at the next call that flushes"},
-    {"renames-lose-the-claim", "the claim of a plan vanishes before it is in place"},
+    {"no-flush-of-directories", "fsync of a directory does nothing"},
+    {"flushes-come-late", "a flush of a file takes effect at the next one"},
+    {"claims-go-early", "the claim of a plan goes before it is in place"},
+    {"claims-are-copies", "the claim of a plan leaves the plan in the inbox"},
     {"no-active-links", "the link in active/ is not made"},
-    {"active-links-go-early", "the link in active/ is removed before what ended is flushed"},
+    {"active-links-go-early", "the link in active/ goes before the end is durable"},
     {"locks-exclude-nobody", "flock is always granted"},
     {"void-is-not-made", "an attempt that is void is not marked"},
-    {"survivors-live-on", "nothing is killed"},
+    {"survivors-live-on", "survivors of an attempt are not found, nor killed"},
+    {"creates-are-not-exclusive", "O_EXCL is not heeded"},
     {"renames-replace", "a rename that must not replace does"},
-    {"results-of-others", "an attempt's result.json is another attempt's"},
     {"torn-writes", "a write keeps its first half and reports all of it"},
-    {NULL, NULL},
+    {"failures-are-successes", "a result says 0 whatever the action's exit status was"},
+    {"unknown-is-success", "a supervisor that is killed leaves a result that says 0"},
+};
+
+static const struct {
+	const char *call, *what;
+} kinds[] = {
+    {"fsync", "this flush does nothing"},
+    {"fdatasync", "this flush does nothing"},
+    {"syncfs", "this flush does nothing"},
+    {"flock", "this lock is always granted, and not held"},
+    {"O_EXCL", "this create takes a file that is there"},
+    {"NOREPLACE", "this rename replaces"},
 };
 
 bool mutant(const char *name)
@@ -36,4 +50,105 @@ bool mutant(const char *name)
 		return false;
 	W->mutant_used++;
 	return true;
+}
+
+/* ---- the run ---- */
+
+static bool (*run)(uint64_t seed, const char *name);
+static unsigned tried, caught;
+
+static bool is_wanted(const char *name, char **only)
+{
+	bool any = *only != NULL;
+
+	for (; *only; only++)
+		if (strncmp(name, *only, strlen(*only)) == 0)
+			return true;
+	return !any;
+}
+
+static void tell(const char *name, const char *what, size_t seeds, uint64_t used, uint64_t seed)
+{
+	tried++;
+	if (W->broken[0]) {
+		caught++;
+		W->broken[strcspn(W->broken, "\n")] = '\0';
+		printf("%-62s | %-50s | %3zu | seed %llu: %.150s\n", name, what, seeds, (unsigned long long)seed, W->broken);
+	} else {
+		printf("%-62s | %-50s | %3zu | MISSED: it lied %llu times\n", name, what, seeds, (unsigned long long)used);
+	}
+	fflush(stdout);
+}
+
+static void try_named(const char *name, const char *what, uint64_t from, uint64_t to)
+{
+	uint64_t seed, used = 0;
+	size_t n = 0;
+
+	for (seed = from; seed <= to; seed++, n++) {
+		bool well = run(seed, name);
+
+		used += W->mutant_used;
+		if (!well)
+			break;
+	}
+	tell(name, what, n + (seed <= to), used, seed);
+}
+
+static void try_site(int k, const char *what)
+{
+	const struct site *s = site_at(k);
+	uint64_t used = 0;
+	size_t n;
+
+	for (n = 0; n < s->n; n++) {
+		bool well;
+
+		sites_lie(k);
+		well = run(s->seeds[n], s->name);
+		sites_note(s->seeds[n]);
+		used += W->mutant_used;
+		if (!well)
+			break;
+	}
+	sites_lie(0);
+	tell(s->name, what, n + (n < s->n), used, n < s->n ? s->seeds[n] : 0);
+}
+
+static void try_sites(char **only)
+{
+	size_t c;
+	int k;
+
+	for (c = 0; c < sizeof kinds / sizeof *kinds; c++)
+		for (k = 1; site_at(k); k++) {
+			const char *name = site_at(k)->name;
+			size_t n = strlen(kinds[c].call);
+
+			if (strncmp(name, kinds[c].call, n) == 0 && name[n] == ':' && is_wanted(name, only))
+				try_site(k, kinds[c].what);
+		}
+}
+
+int mutants_run(uint64_t from, uint64_t to, char **only, bool (*run_one)(uint64_t seed, const char *name))
+{
+	uint64_t seed;
+	size_t k;
+
+	run = run_one;
+	printf("%-62s | %-50s | %s | what the checker said\n", "mutant", "what it breaks", "tries");
+	for (k = 0; k < sizeof mutants / sizeof *mutants; k++)
+		if (is_wanted(mutants[k].name, only))
+			try_named(mutants[k].name, mutants[k].what, from, to);
+	sites_begin();
+	for (seed = from; seed <= to; seed++) {
+		if (!run(seed, NULL)) {
+			printf("seed %llu breaks without any mutant: %s\n", (unsigned long long)seed, W->broken);
+			return 1;
+		}
+		sites_note(seed);
+	}
+	try_sites(only);
+	printf("mutants: %u of %u caught\n", caught, tried);
+	return caught < tried || tried == 0;
 }

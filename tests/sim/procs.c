@@ -320,7 +320,7 @@ static void run(struct proc *p)
 	p->wake = p->asked_to_end ? p->wake : p->ends;
 }
 
-static void put_result(struct proc *p)
+static void put_result(struct proc *p, bool lies)
 {
 	struct attempt_truth *t = truth_of(p);
 	enum ending ending = draw_ending();
@@ -341,6 +341,8 @@ static void put_result(struct proc *p)
 		int status = ending == ENDS_BADLY ? 1 + (int)below(3) : ending == ENDS_TEMPORARILY ? 75 : 0;
 
 		t->succeeded = status == 0;
+		if (lies)
+			status = 0;
 		output = ending == ENDS_WITH_OUTPUT;
 		own_error = ending == ENDS_BADLY && one_in(3);
 		snprintf(end, sizeof end, "\"outcome\":\"exited\",\"exitCode\":%d", status);
@@ -489,6 +491,16 @@ static void publish(struct proc *p)
 	tree_rename(&from, &to, false);
 }
 
+/* A mutant's: nobody saw the action end, and a result says that all went well. */
+static void leave_success(struct proc *p)
+{
+	struct attempt_truth truth = *truth_of(p);
+
+	put_result(p, true);
+	*truth_of(p) = truth;
+	publish(p);
+}
+
 static void announce(struct proc *p)
 {
 	struct node *results = tree_at(SPOOL "/results"), *result = tree_child(p->at, "result.json");
@@ -507,10 +519,13 @@ void procs_step(struct proc *p)
 		say("supervisor %d (%s.%u) %s", p->pid, p->action, p->number, step_names[p->step]);
 	if (!W->calm && one_in(150)) {
 		say("supervisor %d is killed by somebody", p->pid);
+		if (p->step == STEP_RUN && mutant("unknown-is-success"))
+			leave_success(p);
 		dies(p, SIGKILL);
 		return;
 	}
-	p->wake = W->mono + between(MS / 50, 2 * MS);
+	/* Some stand still for a while: another daemon may come in between. */
+	p->wake = W->mono + (one_in(60) ? between(0, 3 * SECOND) : between(MS / 50, 2 * MS));
 	switch ((enum step)p->step++) {
 	case STEP_WAIT:
 		take_orders(p);
@@ -541,7 +556,7 @@ void procs_step(struct proc *p)
 		end_main(p);
 		break;
 	case STEP_WRITE:
-		put_result(p);
+		put_result(p, mutant("failures-are-successes"));
 		break;
 	case STEP_PUBLISH:
 		publish(p);

@@ -11,7 +11,7 @@
  *   tree.c     the file system as programs see it     procs.c            supervisors and their actions
  *   disk.c     what of it survives a power cut        kernel.c           time, threads, waiting
  *   calls.c, call_files.c, call_dirs.c, call_procs.c  the wrapped calls
- *   mutants.c  lies of the kernel that must be noticed
+ *   mutants.c  lies of the kernel that must be noticed      sites.c  from where in the daemon a call comes
  */
 #ifndef CREEL_TESTS_SIM_SIM_H
 #define CREEL_TESTS_SIM_SIM_H
@@ -239,10 +239,26 @@ void broke(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn))
 
 /* Is this the mutant that is tested? */
 bool mutant(const char *name);
-struct mutant_info {
-	const char *name, *what;
+/* --mutants: each, or those whose names begin like one of these, on the seeds from...to until one breaks; exit status. */
+int mutants_run(uint64_t from, uint64_t to, char **only, bool (*run)(uint64_t seed, const char *name));
+
+/* ---- sites.c ---- */
+
+/* A place in the daemon from which one of the calls is made that a mutant may lose. */
+struct site {
+	char *name;
+	uint64_t *seeds; /* that come by there */
+	size_t n;
 };
-extern const struct mutant_info mutants[];
+
+void sites_begin(void);
+/* In a life: a call is made.  Is this the place that lies? */
+bool site_lies(const char *call);
+/* Before a seed: which place lies; 0: none.  After it: what it came across is named, and counted if none lied. */
+void sites_lie(int k);
+void sites_note(uint64_t seed);
+/* From 1 on; NULL: there are no more. */
+const struct site *site_at(int k);
 
 /* ---- tree.c: results are 0 or -errno ---- */
 
@@ -275,6 +291,7 @@ void disk_touched(struct node *file, size_t same); /* its bytes from `same` on a
 void disk_named(struct node *dir, const char *name, struct node *node, uint64_t group, bool across);
 void disk_flush_file(struct node *file);
 void disk_flush_dir(struct node *dir);
+void disk_flush_bytes(void); /* a mutant's: no names */
 void disk_flush_all(void);
 void disk_forget(struct node *file); /* a flush failed: the kernel takes the pages for clean */
 void disk_power_cut(void);

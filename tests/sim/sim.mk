@@ -20,6 +20,11 @@ $(BUILD)/tests/sim/sim: $(sim_obj) $(filter-out %/main.o,$(creeld_obj)) $(BUILD)
 	$(if $(V),,@echo "  LINK $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(sim_wraps)) -o $@ $^ $(PKG_LIBS) $(TAR_LIBS) -lm
 
+# Seeds that once found something: outputs that were not mended for want of descriptors (262, 422), a plan set apart while
+# it was being admitted (435), outputs of forEach and plan.run lost by a kill after their commit (919, 964).
+sim_finds := 262 422 435 919 964
+
 .PHONY: check-sim
 check-sim: $(BUILD)/tests/sim/sim
 	@$(BUILD)/tests/sim/sim --seeds 1-100
+	@for s in $(sim_finds); do $(BUILD)/tests/sim/sim --seed $$s > $(BUILD)/tests/sim/find || { cat $(BUILD)/tests/sim/find; exit 1; }; done
