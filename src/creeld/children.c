@@ -26,6 +26,7 @@
 enum { LOOK_FIRST_MS = 50, LOOK_MOST_MS = 1000, GIVE_UP_MS = 60 * 1000 };
 /* creel-run's exit status: another supervisor has the attempt; the specification was wrong; nothing could be started. */
 enum { SUPERVISOR_HELD = 2, SUPERVISOR_REFUSED = 100, SUPERVISOR_FAILED = 111 };
+enum { GAP_MOST_US = 100 * 1000 }; /* between results; longer ones say nothing about those to come */
 enum { UNSTARTED_MOST = 10, START_AGAIN_MS = 100 };
 enum { HELD_BYTES_MAX = 64 * 1024 * 1024 }; /* of outputs that wait for a turn: what comes after them is read later */
 
@@ -226,7 +227,10 @@ static void take_result(struct daemon *d, struct live *l, uint32_t action, uint3
 			const struct attempt_report *report)
 {
 	struct input *in = live_input(d, l, INPUT_RESULT, action);
+	int64_t now = clock_mono_us(), gap = now - d->last_result;
 
+	d->last_result = now;
+	d->result_us += ((gap < GAP_MOST_US ? gap : GAP_MOST_US) - d->result_us) / 8;
 	in->attempt = attempt;
 	in->report = *report;
 	d->held_bytes += report->bytes;

@@ -219,6 +219,8 @@ struct daemon {
 	unsigned scan; /* bits 1 << enum spool_dir: look there */
 	msec last_scan;
 	msec held_since; /* monotonic: a turn is held back since then; 0: none is */
+	/* Microseconds, of late: until a commit is durable; from one result to the next; and when the last one came. */
+	int64_t flush_us, result_us, last_result;
 	bool stop, reload;
 	bool any_failed; /* an execution that ended in this life did not complete */
 	uint64_t random;

@@ -216,6 +216,8 @@ static void job_succeeded(struct daemon *d)
 		d->problem[0] = '\0';
 	}
 	d->job = NULL;
+	if (j->commits.n > 0)
+		d->flush_us += (j->took_us - d->flush_us) / 4;
 	perform(d, j);
 	large = admitted_much(j);
 	job_free(j);

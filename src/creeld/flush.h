@@ -78,6 +78,7 @@ struct flush_job {
 	bool durable;            /* it happened */
 	enum flush_step step; /* where to go on */
 	size_t at;            /* in the step's list */
+	int64_t took_us;      /* to be durable */
 	bool wide;            /* many files: one syncfs instead of a flush for each */
 	struct err error;     /* why it stopped */
 };

@@ -205,7 +205,8 @@ static int write_all(const struct spool *s, struct flush_job *j)
 	j->wide = choose_wide(j);
 	if (write_early(s, j) < 0 || write_admissions(s, j) < 0 || write_commits(s, j) < 0)
 		return -1;
-	note_cost(j, clock_mono_us() - start);
+	j->took_us = clock_mono_us() - start;
+	note_cost(j, j->took_us);
 	return 0;
 }
 

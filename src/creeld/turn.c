@@ -24,7 +24,7 @@
 #include "store/write.h"
 
 enum {
-	AHEAD = 4,           /* starts are committed ahead of free slots up to so many times the limit */
+	AHEAD = 4,           /* starts are committed ahead of free slots: up to so many times as many */
 	STATE_EVERY_MS = 250, /* state.json of a busy execution is not written more often */
 	STATE_COST_FACTOR = 20, /* nor more than a twentieth of the time */
 	STATES_APART_MS = 5, /* of all busy executions, so that many of them do not spend their time on it */
@@ -308,6 +308,12 @@ static bool start(struct daemon *d, struct exec *x, struct turn *t)
 	return !x->plan->actions[i].no_supervisor;
 }
 
+/* Those that run, and those that are ahead of them. */
+static uint32_t most_committed(const struct daemon *d)
+{
+	return (1 + AHEAD) * d->config.max_concurrency;
+}
+
 static bool plan_has_room(const struct exec *x)
 {
 	return !x->plan->max_concurrency || x->count[PH_RUNNING] - x->waiting < x->plan->max_concurrency;
@@ -317,7 +323,7 @@ void turn_first_starts(struct daemon *d, struct exec *x, struct turn *t)
 {
 	core_advance(x, t);
 	/* Whoever waits for room already goes first. */
-	while (d->ready.n == 0 && committed(d) < AHEAD * d->config.max_concurrency && plan_has_room(x) &&
+	while (d->ready.n == 0 && committed(d) < most_committed(d) && plan_has_room(x) &&
 	       core_next(x) != NO_ACTION) {
 		if (!may_start(d, x, core_next(x), t->now))
 			return; /* the turn that follows sets it aside */
@@ -353,7 +359,7 @@ static void unpark_all(struct daemon *d)
  * place for later. */
 static void start_actions(struct daemon *d, msec now)
 {
-	uint32_t room = AHEAD * d->config.max_concurrency, used = committed(d);
+	uint32_t room = most_committed(d), used = committed(d);
 	int top = INT_MAX; /* nobody who can start has a higher priority: starts only take room away */
 
 	while (used < room && d->ready.n > 0) {
@@ -590,14 +596,16 @@ static bool only_good_results(const struct live *l)
 	return l->inputs.n > 0;
 }
 
-/* Are there as many attempts in line as can run at once? */
+/* Are there as many attempts in line as can run at once, and as will start while the next commit is being flushed? */
 static bool line_is_long(const struct daemon *d)
 {
-	size_t k, n = 0;
+	size_t k, n = 0, wanted = d->config.max_concurrency;
 
-	for (k = 0; k < d->queue.n && n < d->config.max_concurrency; k++)
+	if (d->result_us > 0 && (size_t)(d->flush_us / d->result_us) >= wanted)
+		wanted = (size_t)(d->flush_us / d->result_us) + 1;
+	for (k = 0; k < d->queue.n && n < wanted; k++)
 		n += d->lives.v[d->queue.v[k]]->queued.n - d->lives.v[d->queue.v[k]]->queued_at;
-	return n >= d->config.max_concurrency && d->running.n >= d->config.max_concurrency;
+	return n >= wanted && d->running.n >= d->config.max_concurrency;
 }
 
 bool turn_held(const struct daemon *d)
