@@ -5,6 +5,7 @@
 #define CREEL_TESTS_FUZZ_SPOOL_H
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,7 +18,13 @@ static char spool_root[64];
 
 static void spool_gone(void)
 {
-	fs_remove_tree(AT_FDCWD, spool_root, NULL);
+	char *name = strrchr(spool_root, '/');
+	int parent;
+
+	*name++ = '\0'; /* what is removed lies below a directory: an absolute path would be refused */
+	parent = open(spool_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fs_remove_tree(parent, name, NULL);
+	close(parent);
 }
 
 /* Made once, in memory where there is such a place, and removed at the end. */
