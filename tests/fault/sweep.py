@@ -20,6 +20,7 @@ import cut
 import failing
 import keep
 import kill
+import others
 import overflow
 import pids
 import reorder
@@ -28,7 +29,7 @@ import truncation
 import upgrade
 import world
 
-ALL = [*kill.SUITES, *cut.SUITES, *failing.SUITES, *keep.SUITES, *truncation.SUITES, *reorder.SUITES,
+ALL = [*kill.SUITES, *cut.SUITES, *failing.SUITES, *keep.SUITES, *truncation.SUITES, *others.SUITES, *reorder.SUITES,
        *clocks.SUITES, *overflow.SUITES, *pids.SUITES, *upgrade.SUITES, *seeds.SUITES]
 BY_NAME = {s.name: s for s in ALL}
 
