@@ -182,7 +182,7 @@ $(BUILD)/fault/clock/creel-run: $(run_src:%.c=$(BUILD)/%.o) $(BUILD)/tests/fault
 	$(if $(V),,@echo "  LINK $@")
 	$(Q)$(JUMP_LINK)
 
-check-fault-sample: all fault-tools
+check-fault-sample: all fault-tools $(BUILD)/tests/sim/sim
 	@python3 tests/fault/sweep.py --sample
 
 check-fault: deps

@@ -279,6 +279,26 @@ class Check:
             if before not in settled and self.standby.get(before) not in settled:
                 self.say("false", "%s starts before %s is settled", action, before)
 
+    def decisions(self, execution):
+        """What was asked is answered once, and goes on only when somebody said yes."""
+        asked, answered, confirms, yes = {}, {}, set(), set()
+        for ev in self.events[execution]:
+            action = ev.get("action")
+            if ev["type"] == "user.confirmation.requested":
+                asked[action] = asked.get(action, 0) + 1
+                if ev.get("kind") == "confirm":
+                    confirms.add(action)
+                    yes.discard(action)
+            elif ev["type"] == "user.confirmation.received":
+                answered[action] = answered.get(action, 0) + 1
+                if answered[action] > asked.get(action, 0):
+                    self.say("repeated", "%s has %d answers to %d request%s", action, answered[action],
+                             asked.get(action, 0), "" if asked.get(action) == 1 else "s")
+                if ev.get("confirmed"):
+                    yes.add(action)
+            elif ev["type"] == "action.execute.requested" and action in confirms - yes:
+                self.say("false", "%s starts and nobody said yes", action)
+
     def outcome_is_true(self, key, ev, ended):
         if ev["type"] == "action.completed":
             if key not in ended:
@@ -399,6 +419,7 @@ class Check:
             if not self.events.get(execution):
                 continue
             outcome = self.actions(execution, d)
+            self.decisions(execution)
             self.outputs(d, outcome)
             self.ended_well(execution, d, outcome)
         if seen:

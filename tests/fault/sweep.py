@@ -20,6 +20,7 @@ import cut
 import failing
 import keep
 import kill
+import mutants
 import others
 import overflow
 import pids
@@ -30,7 +31,7 @@ import upgrade
 import world
 
 ALL = [*kill.SUITES, *cut.SUITES, *failing.SUITES, *keep.SUITES, *truncation.SUITES, *others.SUITES, *reorder.SUITES,
-       *clocks.SUITES, *overflow.SUITES, *pids.SUITES, *upgrade.SUITES, *seeds.SUITES]
+       *clocks.SUITES, *overflow.SUITES, *pids.SUITES, *upgrade.SUITES, *seeds.SUITES, *mutants.SUITES]
 BY_NAME = {s.name: s for s in ALL}
 
 KEEP_MOST = 20
@@ -182,6 +183,7 @@ class Summary:
         self.suite, self.points, self.runs, self.violations, self.unreached, self.seconds = suite, 0, 0, 0, 0, 0.0
         self.skipped = None
         self.figures = {}
+        self.mutants = []
 
     def add(self, result):
         self.violations += bool(result.found)
@@ -190,6 +192,8 @@ class Summary:
             return
         self.points += 1
         self.runs += result.runs
+        if isinstance(self.suite, mutants.Mutants):
+            self.mutants.append(result.point)
         for what, value in result.figures.items():
             self.figures[what] = max(value, self.figures.get(what, value))
 
@@ -259,7 +263,7 @@ def write_readme(path, summaries):
         cpu = next((l.partition(":")[2].strip() for l in f if l.startswith("model name")), "unknown processor")
     lines = ["", "%d workers; %s, %d processors; Linux %s; %s." % (
         os.cpu_count(), cpu, os.cpu_count(), os.uname().release, time.strftime("%Y-%m-%d", time.gmtime())), "",
-        *table(summaries), ""]
+        *table(summaries), "", "## Mutants", "", *mutants.Mutants.table(p for s in summaries for p in s.mutants), ""]
     with open(path, "w") as f:
         f.write(head + begin + "\n".join(lines) + end + tail)
 
@@ -276,6 +280,7 @@ def main(argv):
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     print("\n".join(table(summaries)))
+    print("\n".join(mutants.Mutants.table(p for s in summaries for p in s.mutants)))
     if a.readme:
         write_readme(a.readme, summaries)
     # Without root some cannot run; where there is root, nothing is skipped.

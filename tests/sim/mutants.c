@@ -115,6 +115,14 @@ static void try_site(int k, const char *what)
 	tell(s->name, what, n + (n < s->n), used, n < s->n ? s->seeds[n] : 0);
 }
 
+static bool wants_sites(char **only)
+{
+	for (; *only; only++)
+		if (strchr(*only, ':'))
+			return true;
+	return false;
+}
+
 static void try_sites(char **only)
 {
 	size_t c;
@@ -140,8 +148,9 @@ int mutants_run(uint64_t from, uint64_t to, char **only, bool (*run_one)(uint64_
 	for (k = 0; k < sizeof mutants / sizeof *mutants; k++)
 		if (is_wanted(mutants[k].name, only))
 			try_named(mutants[k].name, mutants[k].what, from, to);
-	sites_begin();
-	for (seed = from; seed <= to; seed++) {
+	if (!*only || wants_sites(only))
+		sites_begin();
+	for (seed = from; seed <= to && (!*only || wants_sites(only)); seed++) {
 		if (!run(seed, NULL)) {
 			printf("seed %llu breaks without any mutant: %s\n", (unsigned long long)seed, W->broken);
 			return 1;
