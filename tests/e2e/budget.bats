@@ -80,7 +80,7 @@ per_action() {
 	within "daemon's calls an action" "$(per_action "$calls" "$DAEMON_CALLS")" 56
 }
 
-@test "LOAD: a plan of one action costs two commits, or three if it had to wait, and plans share their flushes" {
+@test "LOAD: a plan of one action costs two commits, or three if it had to wait, with two flushes each at most" {
 	run_counted single 1
 	[ "$COMMITS" -eq 2 ]
 	within "flushes of one plan" "$FLUSHES" 10
@@ -88,6 +88,7 @@ per_action() {
 	rm -r "$S"
 	run_counted single 1 41
 	within "commits of 41 plans" "$COMMITS" 123
-	within "flushes of 41 plans" "$FLUSHES" 120
+	# Most of them share a syncfs; how many do depends on what the disk was found to be good at.
+	within "flushes beyond two a commit" $((FLUSHES - 2 * COMMITS)) 8
 	within "daemon's calls a plan" $(((DAEMON_CALLS - calls) / 40)) 130
 }
