@@ -163,13 +163,18 @@ check-schemas: all
 # What survives crashes, power cuts and failing calls: tests/fault/README.md.  The sample is part of check; all of it
 # takes most of an hour.
 fault_tools := $(patsubst tests/fault/%.c,$(BUILD)/fault/%,$(sort $(wildcard tests/fault/*.c))) \
-	       $(BUILD)/fault/clock/creeld $(BUILD)/fault/clock/creel-run
+	       $(BUILD)/fault/clock/creeld $(BUILD)/fault/clock/creel-run $(BUILD)/fault/lie.so
 .PHONY: check-fault check-fault-sample fault-tools
 fault-tools: $(fault_tools)
 $(BUILD)/fault/%: tests/fault/%.c $(BUILD)/.flags
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  TOOL $<")
 	$(Q)$(CC) $(CSTD) -D_GNU_SOURCE -O1 -g $(WARN) $(WERROR) -static -o $@ $<
+# Preloaded: a daemon that loses calls.
+$(BUILD)/fault/lie.so: tests/fault/lie/lie.c $(BUILD)/.flags
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  TOOL $<")
+	$(Q)$(CC) $(CSTD) -D_GNU_SOURCE -O1 -g -fPIC -shared $(WARN) $(WERROR) -o $@ $<
 # creeld and creel-run with a wall clock of their own that can be set.
 jump_wraps := clock_gettime fstat stat fstatat
 JUMP_LINK   = $(CC) $(ALL_LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(jump_wraps)) -o $@ $^

@@ -13,7 +13,9 @@ import shutil
 import subprocess
 
 import check
+import cut
 import kill
+import reorder
 import seeds
 import world
 from suite import Suite, Task
@@ -319,4 +321,50 @@ class Simulated(Mutants):
         return run, "\n".join("%s | %s | %s" % (row[0], row[1], row[-1]) for row in rows), missed
 
 
-SUITES = [Damage(), Simulated()]
+# name: (what it breaks, the suites that must notice, and what they try)
+LIES = {
+    "all": ("no flush at all", [("reorder-weak", "P", range(reorder.CHUNKS))]),
+    "commits": ("commits are not flushed, nor any other file", [("reorder-weak", "P", range(reorder.CHUNKS))]),
+    "journal": ("journal/ is not flushed", [("reorder-weak", "P", range(reorder.CHUNKS))]),
+    "directories": ("no directory is flushed", [("reorder-weak", "P", range(reorder.CHUNKS))]),
+    "wide": ("syncfs does nothing", [("reorder-weak", "P", range(reorder.CHUNKS))]),
+    "active": ("active/ is not flushed", [("reorder-weak", "claimed", range(2)), ("reorder-weak", "reopened", range(2))]),
+    "flock": ("locks exclude nobody", [("kill-daemon", "", range(30, 330, 6))]),
+}
+
+
+class Lying(Mutants):
+    """A real daemon that loses calls of one kind (lie.c), tried by other suites until one of their runs goes wrong."""
+    name, title = "mutants-daemon", "a daemon that loses its flushes or its locks, tried by other suites; a point is a mutant"
+    sample = None
+    others = [*kill.SUITES, *reorder.SUITES]
+
+    def tasks(self, context):
+        return [Task(self.name, n=k, variant=name) for k, name in enumerate(LIES, 1)]
+
+    def missing(self):
+        return None if shutil.which("strace") else "needs strace"
+
+    def run(self, task, directory, programs):
+        what, tries = LIES[task.variant]
+        liar = world.Programs(programs.directory, {"LD_PRELOAD": world.tool("lie.so"), "LIE": task.variant})
+        tried = 0
+        for name, variant, points in tries:
+            suite = copy.copy(next(s for s in self.others if s.name == name))
+            suite.recorded = {}
+            suite.set_up(os.path.join(os.path.dirname(directory), task.variant), liar)
+            try:
+                for n in points:
+                    run, point, found = suite.run(Task(name, n=n, variant=variant, side="after"), directory, liar)
+                    tried += 1
+                    if found:
+                        by = "%s %s: %s" % (name, point.replace("\t", " "), found[0].replace(" | ", " "))
+                        return run, self.caught(task, what, by[:200]), []
+                    if n != points[-1]:
+                        run.remove()
+            finally:
+                suite.tear_down()
+        return run, self.caught(task, what, "nothing"), ["not caught: %s, in %d runs" % (what, tried)]
+
+
+SUITES = [Damage(), Simulated(), Lying()]

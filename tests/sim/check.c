@@ -161,6 +161,53 @@ static void check_attempts(void)
 			      W->attempts[k].action, W->attempts[k].id);
 }
 
+/* Up to which commit has anybody seen it? */
+static uint32_t seen_upto(const char *id)
+{
+	uint32_t seq = 0;
+	size_t k;
+
+	for (k = 0; k < W->npromises; k++)
+		if (strcmp(W->promises[k].id, id) == 0 && W->promises[k].seq > seq)
+			seq = W->promises[k].seq;
+	return seq;
+}
+
+/* What people are asked, and events/ tell of, can be read until it was answered: by whom the daemon's death leaves alone, too. */
+static void check_requests(const char *id, struct node *dir)
+{
+	struct loaded l;
+	struct err e;
+	uint32_t i;
+
+	(void)dir;
+	if (!tree_at(SPOOL "/active/%s", id) || journal_load(check_spool(), id, true, &l, &e) < 0)
+		return;
+	for (i = 0; i < l.plan->n && l.seq <= seen_upto(id) && !l.torn; i++) {
+		char path[SPOOL_PATH_MAX];
+		const struct node *file;
+		json_t *request;
+
+		if (!l.exec->a[i].asked || (l.exec->a[i].phase != PH_CONFIRM && l.exec->a[i].phase != PH_ASKING))
+			continue;
+		spool_request_path(id, l.plan->actions[i].id, path);
+		file = tree_at(SPOOL "/%s", path);
+		request = file && file->data.n > 0 ? json_loadb(file->data.p, file->data.n, 0, NULL) : NULL;
+		if (!request)
+			broke("%s was there for people to see, and is %s", path, file ? "not whole" : "gone");
+		json_decref(request);
+	}
+	loaded_free(&l);
+}
+
+/* The daemon is dead: what it leaves. */
+void check_left(void)
+{
+	check_image();
+	each_execution(check_requests);
+	check_spool_close();
+}
+
 void check_image(void)
 {
 	check_promises();

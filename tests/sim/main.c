@@ -194,7 +194,7 @@ static void aftermath(void)
 	if (one_in(10)) /* somebody sets the clock */
 		W->wall += between(-5 * SECOND, 3600 * SECOND);
 	W->people_wake = W->mono + between(0, 5 * SECOND);
-	check_image();
+	check_left();
 	if (one_in(2))
 		world_until(W->mono + between(0, 30 * SECOND));
 }

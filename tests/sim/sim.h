@@ -347,7 +347,8 @@ enum {
 /* ---- check.c, final.c ---- */
 
 void check_witness(void);   /* what an observer may have seen by now is promised */
-void check_image(void);     /* after a crash, before anybody looks */
+void check_image(void);     /* at any time */
+void check_left(void);      /* after a crash, before anybody looks */
 void check_idle(void);      /* the daemon waits and was not disturbed */
 void check_final(void);     /* all is done */
 bool all_is_done(void);
