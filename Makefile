@@ -120,7 +120,8 @@ $(BUILD)/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/.flags
 # The schemas are compiled in: one table of name and text.
 $(BUILD)/gen/schemas.c: $(schemas) contrib/embed-schemas.sh
 	@mkdir -p $(@D)
-	sh contrib/embed-schemas.sh $(schemas) > $@.tmp && mv $@.tmp $@
+	$(if $(V),,@echo "  GEN  $@")
+	$(Q)sh contrib/embed-schemas.sh $(schemas) > $@.tmp && mv $@.tmp $@
 
 # Objects are made again when the compiler or its flags change.
 $(BUILD)/.flags: FORCE
