@@ -177,6 +177,25 @@ static void release_locks(struct node *n)
 		release_locks(n->names.v[k].node);
 }
 
+/* What lies under a temporary name after a crash may be anything, and longer than what comes in its place. */
+static void spoil_temporaries(struct node *n)
+{
+	static const char more[] = "what a crash left here; ";
+	size_t k, len, times;
+
+	for (k = 0; n->kind == DIR_NODE && k < n->names.n; k++) {
+		const char *name = n->names.v[k].name;
+		struct node *file = n->names.v[k].node;
+
+		len = strlen(name);
+		if (file->kind == FILE_NODE && file->nlink == 1 && len > 4 && strcmp(name + len - 4, ".tmp") == 0 &&
+		    strcmp(name, ".result.json.tmp") != 0) /* a supervisor's, which may be writing it */
+			for (times = 0; times < 400; times++)
+				tree_write(file, file->data.n, more, strlen(more));
+		spoil_temporaries(file);
+	}
+}
+
 /* The daemon is gone; in what state is what it leaves? */
 static void aftermath(void)
 {
@@ -195,6 +214,7 @@ static void aftermath(void)
 		W->wall += between(-5 * SECOND, 3600 * SECOND);
 	W->people_wake = W->mono + between(0, 5 * SECOND);
 	check_left();
+	spoil_temporaries(W->root);
 	if (one_in(2))
 		world_until(W->mono + between(0, 30 * SECOND));
 }
