@@ -52,6 +52,11 @@ static const struct {
     {"fsync:drop_claim", "only for a link that a power cut took: the start has flushed all else; tried by reorder-weak, scene claimed"},
     {"fsync:fs_sync_dir<fs_publish<mend_requests", "each start makes a request again that is not there"},
     {"fdatasync:write_temporary<fs_publish<mend_requests", "each start makes a request again that is not whole"},
+    {"flock:take<lock_take", "here one daemon serves at a time; two real ones are tried in tests/e2e"},
+    {"flock:lock<hold_shared", "it keeps creel gc away, which is not simulated"},
+    {"flock:append_lines", "O_APPEND keeps whole lines apart; it matters when one is cut short at the same moment"},
+    {"O_EXCL:create_file", "what lies there is removed at the start; only after a failure of its own is it met"},
+    {"O_EXCL:write_temporary", "the same create as creates-are-not-exclusive, on a way that is seldom taken"},
     {"fsync:fs_sync_dir<set_aside", "the next commit flushes journal/ before anything follows; till then it is set aside again"},
 };
 
