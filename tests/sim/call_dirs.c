@@ -108,6 +108,20 @@ static void end_early(const struct place *commit)
 		}
 }
 
+/* Something has its name now: has the daemon's hour come? */
+static void take_aim(const struct place *named)
+{
+	struct node *n = tree_child(named->dir, named->name);
+	bool commit = n->kind == FILE_NODE && tree_child(named->dir, "00000001.json");
+
+	if (W->aim == AIM_NOWHERE || (W->aim == AIM_COMMIT ? !commit : n->kind != DIR_NODE || !tree_child(n, "journal")))
+		return;
+	if (--W->aim_after > 0)
+		return;
+	W->aim = AIM_NOWHERE;
+	W->dies_at = W->calls + 1 + W->aim_calls;
+}
+
 static int rename_at(const char *what, int from_dir, const char *from, int to_dir, const char *to, bool keep)
 {
 	char both[1024];
@@ -126,6 +140,8 @@ static int rename_at(const char *what, int from_dir, const char *from, int to_di
 	if (a.node && a.dir == tree_at(SPOOL "/inbox") && mutant("claims-are-copies") && W->mutant_used == 1)
 		return tree_put(b.dir, b.name, a.node->data.p, a.node->data.n, 0644) ? 0 : fail(EIO);
 	r = tree_rename(&a, &b, keep);
+	if (r == 0)
+		take_aim(&b);
 	if (r == 0 && mutant("active-links-go-early"))
 		end_early(&b);
 	return r < 0 ? fail(r) : 0;

@@ -99,6 +99,12 @@ static void plan_death(void)
 	W->death = deaths[below(6)];
 	W->stops_at = NEVER;
 	W->dies_at = one_in(4) ? 1 + below(200) : one_in(3) ? 1 + below(4000) : 1 + below(1200);
+	W->aim = AIM_NOWHERE;
+	if (W->aimed && !one_in(4)) {
+		W->aim = one_in(3) ? AIM_EXECUTION : AIM_COMMIT;
+		W->aim_after = 1 + below(W->aim == AIM_COMMIT ? 8 : 2);
+		W->aim_calls = below(8);
+	}
 	if (one_in(10)) { /* stopped, as for an upgrade */
 		W->death = DEATH_NONE;
 		W->dies_at = 0;
@@ -230,6 +236,7 @@ static void simulate(void)
 		aftermath();
 	}
 	W->faults = (struct faults){0};
+	W->aim = AIM_NOWHERE;
 	W->dies_at = 0;
 	W->stops_at = NEVER;
 	W->calm = true;

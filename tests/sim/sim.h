@@ -152,6 +152,7 @@ struct promise {
 
 /* ---- faults ---- */
 
+enum aim { AIM_NOWHERE, AIM_COMMIT, AIM_EXECUTION };
 enum death { DEATH_NONE, DEATH_KILL, DEATH_KILL_ALL, DEATH_POWER };
 
 struct faults {
@@ -201,6 +202,11 @@ struct world {
 	unsigned life;
 	uint64_t calls;       /* of this life */
 	uint64_t dies_at;     /* call; 0: never */
+	/* In some worlds, deaths are aimed: soon after the n-th commit or execution of a life has got its name, when that
+	 * is not on disk yet. */
+	bool aimed;
+	enum aim aim;
+	uint32_t aim_after, aim_calls;
 	enum death death;     /* how it will die, or died */
 	int64_t stops_at;     /* monotonic: SIGTERM; NEVER */
 	bool term_sent, recovered, calm; /* calm: no faults, no deaths, people answer */

@@ -32,7 +32,10 @@ void world_reset(uint64_t seed)
 		perror("sim: madvise");
 		exit(111);
 	}
-	W->seed = W->dice = seed;
+	W->seed = seed;
+	W->dice = seed << 16; /* of its own, so that the other worlds stay as they are */
+	W->aimed = one_in(3);
+	W->dice = seed;
 	W->next = arena + sizeof *W + 64 - sizeof *W % 64;
 	W->end = arena + ARENA;
 	dice64();
