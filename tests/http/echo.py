@@ -38,8 +38,9 @@ def look(tree):
         seen += leaks.in_tree(SPOOL, wanted, but=(".approve",))
     with lock:
         looks += 1
-        with open(os.path.join(DIR, "looks"), "w") as f:
+        with open(os.path.join(DIR, "looks.tmp"), "w") as f:
             f.write(str(looks))
+        os.replace(os.path.join(DIR, "looks.tmp"), os.path.join(DIR, "looks"))
         if seen:
             with open(os.path.join(DIR, "seen"), "a") as f:
                 f.write("\n".join(seen) + "\n")
