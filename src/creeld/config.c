@@ -19,7 +19,7 @@ static void set_defaults(struct config *c)
 	    .rescan = 5000,
 	    .grace = 5000,
 	    .stdout_cap = 16 << 20,
-	    .output_cap = 64 << 20,
+	    .output_cap = 128 << 20,
 	    .stderr_cap = 16 << 20,
 	    .no_new_privs = true,
 	    .log_level = LOG_LEVEL_INFO,
