@@ -81,7 +81,6 @@ struct action_state {
 	bool approved;        /* its confirmation was given */
 	bool made_again;      /* its outputs were lost after it had completed, and it has not settled since */
 	uint8_t unstarted;    /* RUNNING: counted by the shell: supervisors that ended before the attempt had started */
-	bool withdrawable;    /* RUNNING: set by the shell while the attempt has not been handed to a supervisor */
 	bool compensated;     /* its compensation was called for */
 	bool overtaken;       /* under way when something it depends on was armed again: it is let finish */
 	uint32_t deps_left;   /* dependencies not settled */
