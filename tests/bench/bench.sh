@@ -37,6 +37,7 @@ rounds() {
 }
 
 LOAD=$(load)
+COMMIT=$(git -C "$root" describe --always --dirty 2>/dev/null) # before results are written
 first=${FSES%% *}
 for fs in $FSES; do
 	bench_fs "$fs" || continue

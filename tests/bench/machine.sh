@@ -20,7 +20,7 @@ disk_type() {
 machine() {
 	jq -n --arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)" --arg cpus "$(nproc)" \
 		--arg kernel "$(uname -sr)" --arg disk "$(disk_type)" --arg before "$LOAD" --arg after "$(load)" \
-		--arg commit "$(git -C "$root" describe --always --dirty 2>/dev/null)" --arg at "$(date -u +%FT%TZ)" \
+		--arg commit "${COMMIT:-}" --arg at "$(date -u +%FT%TZ)" \
 		--arg rounds "$ROUNDS" --arg mem "$(awk '$1 == "MemTotal:" {print int($2 / 1048576 + 0.5)}' /proc/meminfo)" \
 		--arg why "${SLURM_WHY:-}" --arg failed "${FAILED:-}" \
 		'{cpu: $cpu, cpus: $cpus, memory_gib: $mem, kernel: $kernel, disk: $disk, load_before: $before,

@@ -178,6 +178,7 @@ measure_finished() {
 }
 
 LOAD=$(load)
+COMMIT=$(git -C "$root" describe --always --dirty 2>/dev/null) # before results are written
 does growth && measure_growth
 does waiting && measure_waiting
 does finished && measure_finished
