@@ -19,19 +19,53 @@
 #include "store/state_file.h"
 #include "store/verify_impl.h"
 
-enum { STATE_MAX = 512 << 20, LOADS = 3 };
+enum { STATE_MAX = 512 << 20, LOOKS = 20 };
+
+struct found {
+	bool damage;
+	char *path, *what;
+	const char *todo;
+	enum verify_repair repair;
+};
 
 struct checking {
 	struct verifier *v;
 	const struct loaded *l;
 	const char *id, *dir;
 	bool active, apart; /* there is a link in active/, in quarantine/ */
+	VEC(struct found) found;
 };
 
+/* Told when all was looked at; todo is text of the program. */
 static void report(struct checking *c, bool damage, const char *path, const char *what, const char *todo,
 		   enum verify_repair repair)
 {
-	verify_report(c->v, &(struct verify_finding){damage, path, what, todo, repair, c->id});
+	struct found f = {damage, xstrdup(path), xstrdup(what), todo, repair};
+
+	vec_push(&c->found, f);
+}
+
+static void forget_found(struct checking *c)
+{
+	size_t k;
+
+	for (k = 0; k < c->found.n; k++) {
+		free(c->found.v[k].path);
+		free(c->found.v[k].what);
+	}
+	vec_free(&c->found);
+}
+
+static void tell_found(struct checking *c)
+{
+	size_t k;
+
+	for (k = 0; k < c->found.n; k++) {
+		const struct found *f = &c->found.v[k];
+
+		verify_report(c->v, &(struct verify_finding){f->damage, f->path, f->what, f->todo, f->repair, c->id});
+	}
+	forget_found(c);
 }
 
 /* ---- state.json ---- */
@@ -234,25 +268,6 @@ static bool look_at_links(struct checking *c)
 	return c->active;
 }
 
-/* Beside a daemon what was just read may be old: if the journal has gone on since, it is read again. */
-static int load(struct checking *c, struct loaded *l, struct err *e)
-{
-	int tries, r = -1;
-	long last;
-
-	for (tries = 0; tries < LOADS; tries++) {
-		r = journal_load(c->v->s, c->id, true, l, e);
-		look_at_links(c);
-		if (r < 0)
-			return -1;
-		last = journal_last(c->v->s, c->id, e);
-		if (last < 0 || last <= (long)l->seq + l->torn || tries + 1 == LOADS)
-			break;
-		loaded_free(l);
-	}
-	return r;
-}
-
 static void report_unloaded(struct checking *c, const struct err *e)
 {
 	if (e->code == ENOENT && !fs_exists(c->v->s->fd[SPOOL_ROOT], c->dir)) { /* creel gc was quicker */
@@ -270,24 +285,55 @@ static void report_unloaded(struct checking *c, const struct err *e)
 	       REPAIR_NONE);
 }
 
+/* Beside a daemon what was read first may be old when the rest is read: has the journal gone on since? */
+static bool has_moved(struct checking *c)
+{
+	bool active = c->active, apart = c->apart;
+	struct err e;
+	long last = journal_last(c->v->s, c->id, &e);
+
+	look_at_links(c);
+	return last < 0 || last > (long)c->l->seq + c->l->torn || c->active != active || c->apart != apart;
+}
+
+/* false: nothing of it counts, because it went on meanwhile.  last: whatever was found counts. */
+static bool look(struct checking *c, bool last)
+{
+	struct loaded l;
+	struct err e = {0};
+	bool counts = true;
+
+	if (journal_load(c->v->s, c->id, true, &l, &e) < 0) {
+		look_at_links(c);
+		report_unloaded(c, &e);
+		return true;
+	}
+	c->l = &l;
+	look_at_links(c);
+	check_links(c);
+	check_state(c);
+	check_dir(c, "actions", true);
+	if (c->v->how->outputs)
+		check_outputs(c);
+	if (c->found.n > 0 && !last && has_moved(c))
+		counts = false;
+	else
+		c->v->counts->commits += l.seq;
+	loaded_free(&l);
+	return counts;
+}
+
 void verify_execution(struct verifier *v, const char *id)
 {
 	char dir[SPOOL_PATH_MAX];
-	struct loaded l;
-	struct checking c = {.v = v, .l = &l, .id = id, .dir = dir};
-	struct err e = {0};
+	struct checking c = {.v = v, .id = id, .dir = dir};
+	int looks = 1;
 
 	spool_execution_path(id, dir);
 	v->counts->executions++;
-	if (load(&c, &l, &e) < 0) {
-		report_unloaded(&c, &e);
-		return;
+	while (!look(&c, looks == LOOKS)) {
+		forget_found(&c);
+		looks++;
 	}
-	v->counts->commits += l.seq;
-	check_links(&c);
-	check_state(&c);
-	check_dir(&c, "actions", true);
-	if (v->how->outputs)
-		check_outputs(&c);
-	loaded_free(&l);
+	tell_found(&c);
 }

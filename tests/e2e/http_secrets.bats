@@ -36,7 +36,9 @@ echoing() {
 was_told() {
 	local name
 	for name in "$@"; do
-		grep -cF "$(jq -Rn --rawfile s "$T/secrets/$name" '$s')" "$W/requests" >/dev/null ||
+		# not as an argument: those are looked through
+		jq -Rn --rawfile s "$T/secrets/$name" '$s' >"$T/wanted"
+		grep -qFf "$T/wanted" "$W/requests" ||
 			{ echo "$name did not reach the server"; return 1; }
 	done
 }
