@@ -37,11 +37,11 @@ enum { LOAD_TRIES = 6 };
 
 /* ---- waiting ---- */
 
-static void watch_fd(struct daemon *d, int fd)
+static int watch_fd(struct daemon *d, int fd, struct err *e)
 {
 	struct epoll_event want = {.events = EPOLLIN, .data.fd = fd};
 
-	epoll_ctl(d->epoll, EPOLL_CTL_ADD, fd, &want);
+	return epoll_ctl(d->epoll, EPOLL_CTL_ADD, fd, &want) < 0 ? err_sys(e, errno, "cannot wait for a descriptor") : 0;
 }
 
 static bool has_unknown_adopted(const struct daemon *d)
@@ -365,9 +365,8 @@ static int open_kernel_things(struct daemon *d, struct err *e)
 		return err_sys(e, errno, "cannot get random bytes");
 	if (spares_open(d, e) < 0 || flusher_start(d, e) < 0 || watch_start(d, e) < 0)
 		return -1;
-	watch_fd(d, d->signals);
-	watch_fd(d, d->watch_event);
-	watch_fd(d, d->flush_event);
+	if (watch_fd(d, d->signals, e) < 0 || watch_fd(d, d->watch_event, e) < 0 || watch_fd(d, d->flush_event, e) < 0)
+		return -1;
 	return 0;
 }
 
