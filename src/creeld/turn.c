@@ -25,7 +25,11 @@
 
 enum {
 	AHEAD = 4,           /* starts are committed ahead of free slots: up to so many times as many */
-	STATE_EVERY_MS = 250, /* state.json of a busy execution is not written more often */
+	/* state.json of a busy execution is not written more often; of a plan of more actions, whose file is larger, only as
+	 * much less often, so that what is written for each action does not grow with the plan. */
+	STATE_EVERY_MS = 250,
+	STATE_EVERY_ACTIONS = 1000,
+	STATE_EVERY_MOST_MS = 5000,
 	STATE_COST_FACTOR = 20, /* nor more than a twentieth of the time */
 	STATES_APART_MS = 5, /* of all busy executions, so that many of them do not spend their time on it */
 	STATES_AT_ONCE = 20 /* after a while without */
@@ -421,9 +425,10 @@ static void add_state(struct daemon *d, struct live *l, struct flush_job *j, boo
 
 static msec state_due(const struct live *l)
 {
-	msec wait = l->state_cost * STATE_COST_FACTOR;
+	msec wait = l->state_cost * STATE_COST_FACTOR, every = (msec)l->plan->n * STATE_EVERY_MS / STATE_EVERY_ACTIONS;
 
-	return l->state_written + (wait > STATE_EVERY_MS ? wait : STATE_EVERY_MS);
+	every = every < STATE_EVERY_MS ? STATE_EVERY_MS : every > STATE_EVERY_MOST_MS ? STATE_EVERY_MOST_MS : every;
+	return l->state_written + (wait > every ? wait : every);
 }
 
 static bool waits(const struct exec *x)
