@@ -318,6 +318,8 @@ static void recover_one(struct daemon *d, const char *id, const struct seen *see
 	if (loaded.set_aside)
 		log_warn("the last commit of %s was damaged and nothing shows that it took effect: it was set aside", id);
 	l = adopt_loaded(d, &loaded);
+	if (l->exec->outcome == OUTCOME_NONE)
+		mend_requests(d, l); /* before events/ tell of them */
 	if (retell(d, l, &loaded, seen, &e) < 0 || mend_outputs(d, l, &e) < 0) {
 		live_remove(d, l);
 		load_later(d, id, &e);
@@ -328,7 +330,6 @@ static void recover_one(struct daemon *d, const char *id, const struct seen *see
 		return;
 	}
 	recover_attempts(d, l);
-	mend_requests(d, l);
 	core_clock_back(l->exec, clock_wall(), -1);
 	/* It may wait for long: those who read its state must not wait as well.  A power cut may have left only the
 	 * beginning of it, which says the right number. */

@@ -21,8 +21,9 @@ $(BUILD)/tests/sim/sim: $(sim_obj) $(filter-out %/main.o,$(creeld_obj)) $(BUILD)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(sim_wraps)) -o $@ $^ $(PKG_LIBS) $(TAR_LIBS) -lm
 
 # Seeds that once found something: outputs that were not mended for want of descriptors (262, 422), a plan set apart while
-# it was being admitted (435), outputs of forEach and plan.run lost by a kill after their commit (919, 964).
-sim_finds := 262 422 435 919 964
+# it was being admitted (435), outputs of forEach and plan.run lost by a kill after their commit (919, 964), a request that
+# events/ told of again before it was made again (1160, 2575).
+sim_finds := 262 422 435 919 964 1160 2575
 
 .PHONY: check-sim
 check-sim: $(BUILD)/tests/sim/sim
