@@ -319,6 +319,8 @@ void turn(struct daemon *d);
 /* A turn of the core whose events go to out. */
 struct turn turn_of(struct daemon *d, struct events *out, msec now);
 bool turn_held(const struct daemon *d); /* the next turn waits for more results, but no longer than that */
+/* turn_inputs.c: fold what arrived for l, and forget it.  Files that were dropped are kept, moved or refused by the job. */
+void turn_take_inputs(struct daemon *d, struct live *l, struct turn *t, struct flush_job *j);
 /* The starts that an admission's own commit can hold, so that a plan of one action costs two commits. */
 void turn_first_starts(struct daemon *d, struct exec *x, struct turn *t);
 /* What has to be written beside a commit: before its text is made, and after. */
