@@ -6,6 +6,9 @@
 
 #include <stddef.h>
 
+/* The $id of each is this and its name. */
+#define SCHEMA_ID_PREFIX "urn:creel:schema:"
+
 struct schema_text {
 	const char *name; /* the file's name without ".schema.json" */
 	const char *text;

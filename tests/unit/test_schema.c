@@ -729,6 +729,8 @@ static void builtin_schemas(void **state)
 		size_t i;
 
 		assert_ptr_equal(s, schema_builtin(t->name));
+		assert_memory_equal(json_string_value(json_object_get(json, "$id")), SCHEMA_ID_PREFIX, strlen(SCHEMA_ID_PREFIX));
+		assert_string_equal(json_string_value(json_object_get(json, "$id")) + strlen(SCHEMA_ID_PREFIX), t->name);
 		for (i = 0; i < json_array_size(examples); i++)
 			if (!schema_check(s, json_array_get(examples, i), "", &found))
 				fail_msg("%s, example %zu: %s: %s", t->name, i, found.v[0].pointer,
