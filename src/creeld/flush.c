@@ -19,6 +19,7 @@
 #include "creeld/perform.h"
 #include "creeld/problem.h"
 #include "creeld/spares.h"
+#include "creeld/writeback.h"
 
 enum { RETRY_MS = 1000 };
 
@@ -73,6 +74,8 @@ static void *run(void *unused)
 			pthread_cond_wait(&flusher.wake, &flusher.mutex);
 		pthread_mutex_unlock(&flusher.mutex);
 		flusher.answer = flush_run(flusher.spool, flusher.job, flush_durable);
+		if (flusher.answer == 0)
+			writeback_count(flusher.job);
 		pthread_mutex_lock(&flusher.mutex);
 		flusher.job = NULL;
 		flusher.busy = false;
@@ -95,6 +98,7 @@ int flusher_start(struct daemon *d, struct err *e)
 	problem_reserve(d); /* what an earlier daemon left there it has found no end of */
 	flusher.spool = &d->spool;
 	flusher.event = d->flush_event;
+	writeback_start(&d->spool);
 	if ((r = pthread_create(&thread, NULL, run, NULL)) == 0 && (r = pthread_detach(thread)) == 0 &&
 	    (r = pthread_create(&thread, NULL, flush_second_thread, NULL)) == 0)
 		r = pthread_detach(thread);
