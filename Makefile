@@ -194,7 +194,7 @@ check-fault-sample: all fault-tools $(BUILD)/tests/sim/sim
 check-fault: deps
 	@sh contrib/install-packages.sh contrib/packages-fault.txt
 	$(Q)$(MAKE) --no-print-directory all fault-tools $(BUILD)/tests/sim/sim fuzz-programs
-	@python3 tests/fault/sweep.py --readme tests/fault/README.md
+	@python3 tests/fault/sweep.py $(if $(JOBS),--jobs $(JOBS)) --readme tests/fault/README.md
 
 check-layers:
 	@sh contrib/check-layers.sh

@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -251,7 +252,13 @@ def table(summaries):
     return lines
 
 
-def write_readme(path, summaries):
+def commit_of_sources():
+    said = subprocess.run(["git", "-C", world.ROOT, "describe", "--always", "--dirty"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True)
+    return said.stdout.strip() or "unknown"
+
+
+def write_readme(path, jobs, commit, summaries):
     begin, end = "<!-- figures: written by make check-fault -->", "<!-- end of figures -->"
     with open(path) as f:
         text = f.read()
@@ -261,8 +268,8 @@ def write_readme(path, summaries):
         raise SystemExit("%s has no %s ... %s" % (path, begin, end))
     with open("/proc/cpuinfo") as f:
         cpu = next((l.partition(":")[2].strip() for l in f if l.startswith("model name")), "unknown processor")
-    lines = ["", "%d workers; %s, %d processors; Linux %s; %s." % (
-        os.cpu_count(), cpu, os.cpu_count(), os.uname().release, time.strftime("%Y-%m-%d", time.gmtime())), "",
+    lines = ["", "%d workers; %s, %d processors; Linux %s; %s, commit %s." % (
+        jobs, cpu, os.cpu_count(), os.uname().release, time.strftime("%Y-%m-%d", time.gmtime()), commit), "",
         *table(summaries), "", "## Mutants", "", *mutants.Mutants.table(p for s in summaries for p in s.mutants), ""]
     with open(path, "w") as f:
         f.write(head + begin + "\n".join(lines) + end + tail)
@@ -271,6 +278,7 @@ def write_readme(path, summaries):
 def main(argv):
     a = arguments(argv)
     directory = world.work_directory()
+    commit = commit_of_sources()
     programs = world.Programs(os.path.abspath(a.programs))
     os.makedirs(directory)
     try:
@@ -282,7 +290,7 @@ def main(argv):
     print("\n".join(table(summaries)))
     print("\n".join(mutants.Mutants.table(p for s in summaries for p in s.mutants)))
     if a.readme:
-        write_readme(a.readme, summaries)
+        write_readme(a.readme, a.jobs, commit, summaries)
     # Without root some cannot run; where there is root, nothing is skipped.
     skipped = [s for s in summaries if s.skipped and os.geteuid() == 0]
     for s in skipped:
