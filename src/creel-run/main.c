@@ -3,7 +3,7 @@ NAME
 	creel-run - run one attempt of one action
 
 SYNOPSIS
-	creel-run [--wait] < SPECIFICATION
+	creel-run [--wait [N]] < SPECIFICATION
 
 DESCRIPTION
 	creeld starts one creel-run for each attempt, with the specification on descriptor 0.  It outlives the daemon.
@@ -42,7 +42,8 @@ DESCRIPTION
 	lock is free.  So a daemon has a supervisor ready while it commits to an attempt, and says G when the commit is
 	durable.  If descriptor 3 ends before a word, or a signal asks to end between attempts, it leaves with status 0;
 	before G that leaves an empty lock file: the action never started.  If the daemon dies during an attempt, that is
-	brought to its end first.
+	brought to its end first.  With a number it keeps itself, not the action, to one processor: the N-th of those that
+	it may use, counted around.
 
 SPECIFICATION
 	NUL-terminated strings `key=value`, at most 32 MiB, in any order.  All but arg, env and secret
@@ -103,7 +104,9 @@ BUGS
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "creel-run/attempt.h"
+#include "creel-run/processor.h"
 #include "creel-run/report.h"
 #include "creel-run/spec.h"
 #include "creel-run/supervise.h"
@@ -276,14 +279,17 @@ static int attend(void)
 
 int main(int argc, char **argv)
 {
-	bool waits = argc == 2 && strcmp(argv[1], "--wait") == 0;
+	bool waits = argc > 1 && strcmp(argv[1], "--wait") == 0;
+	uint64_t place;
 	struct err e;
 
 	log_open("creel-run", LOG_LEVEL_INFO);
-	if (argc != 1 && !waits) {
-		log_error("it takes a specification on standard input and no argument but --wait; see creel-run(8)");
+	if (argc > 3 || (argc > 1 && !waits) || (argc == 3 && !text_to_u64(argv[2], &place))) {
+		log_error("it takes a specification on standard input and no argument but --wait [N]; see creel-run(8)");
 		return EXIT_SPECIFICATION;
 	}
+	if (argc == 3)
+		processor_keep((unsigned)place);
 	shared = waits && fcntl(SHARED, F_GETFD) >= 0;
 	if (supervise_prepare(waits ? SHARED : STDERR_FILENO, &e) < 0) {
 		log_error("%s; nothing was started", e.text);

@@ -22,6 +22,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "creel-run/family.h"
+#include "creel-run/processor.h"
 
 struct job {
 	const struct spec *spec;
@@ -154,6 +155,7 @@ static void __attribute__((noreturn, noinline)) become_action(const struct job *
 	sigset_t none;
 	pid_t pid = setsid();
 
+	processor_any();
 	sigemptyset(&none);
 	if (pid < 0 || dup2(job->out, STDOUT_FILENO) < 0 || dup2(job->err, STDERR_FILENO) < 0 ||
 	    limit(RLIMIT_NOFILE, s->nofile) < 0 || limit(RLIMIT_CORE, s->core) < 0 ||

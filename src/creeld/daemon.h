@@ -198,6 +198,7 @@ struct daemon {
 	msec last_start; /* monotonic */
 	VEC(pid_t) lingering; /* supervisors, children of ours, whose result was taken before their end */
 	struct http_pool *http_pool; /* connections that they share; NULL: no HTTP attempt was started yet */
+	unsigned place; /* of the next supervisor: which processor it keeps to */
 	int tokens; /* a file in memory that HTTP attempts share: access tokens, on no disk */
 	VEC(struct sub) subs;
 	msec deadlock_looked; /* monotonic: deadlock.c */

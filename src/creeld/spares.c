@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -39,12 +41,21 @@ static const char *supervisor_path(void)
 	return path;
 }
 
+/* With no more processors than slots, supervisors keep to one each, in turn: see creel-run/processor.h.  Where there
+ * are more, the scheduler finds one that is free. */
+static bool keep_places(const struct daemon *d)
+{
+	cpu_set_t ours;
+
+	return sched_getaffinity(0, sizeof ours, &ours) == 0 && (unsigned)CPU_COUNT(&ours) <= d->config.max_concurrency;
+}
+
 /* vfork copies nothing of the daemon, however large it has grown, and posix_spawn would look at each signal first:
  * creel-run sets its own.  The child changes nothing but its descriptors. */
-static __attribute__((noinline)) pid_t become_supervisor(int spec, int words, int tokens, int *failure)
+static __attribute__((noinline)) pid_t become_supervisor(int spec, int words, int tokens, char *place, int *failure)
 {
 	static char name[] = "creel-run", wait[] = "--wait";
-	char *argv[] = {name, wait, NULL}, *envp[] = {NULL};
+	char *argv[] = {name, wait, place, NULL}, *envp[] = {NULL};
 	const char *path = supervisor_path();
 	pid_t pid = vfork();
 
@@ -97,17 +108,19 @@ int spares_open(struct daemon *d, struct err *e)
 	return d->tokens < 0 ? err_sys(e, errno, "cannot make a memory file") : 0;
 }
 
-static int spawn(const struct daemon *d, struct supervisor *s, struct err *e)
+static int spawn(struct daemon *d, struct supervisor *s, struct err *e)
 {
 	struct epoll_event want = {.events = EPOLLIN};
 	int theirs = -1, failure = 0, r = -1;
+	char place[16];
 
 	if (open_ways(s, &theirs, e) < 0)
 		return -1;
+	snprintf(place, sizeof place, "%u", d->place++);
 	want.data.fd = s->words;
 	if (epoll_ctl(d->epoll, EPOLL_CTL_ADD, s->words, &want) < 0)
 		err_sys(e, errno, "cannot listen to a supervisor");
-	else if ((s->pid = become_supervisor(s->spec, theirs, d->tokens, &failure)) < 0)
+	else if ((s->pid = become_supervisor(s->spec, theirs, d->tokens, keep_places(d) ? place : NULL, &failure)) < 0)
 		err_sys(e, errno, "cannot make a process");
 	else if (failure && waitpid(s->pid, NULL, 0) >= 0)
 		err_sys(e, failure, "cannot run %s", supervisor_path());

@@ -139,3 +139,41 @@ teardown() { spool_teardown; }
 	[[ $(cat "$T/why") == '"wants" would wait for ever for "'?'": what holds it waits for this execution' ]]
 	daemon_stop
 }
+
+# What the action may use, and what its supervisor may.
+processors() {
+	cat <<-'E'
+	grep -h Cpus_allowed_list: /proc/self/status /proc/$PPID/status | cut -f 2
+	E
+}
+
+@test "STEP-EXEC: with a slot for each processor supervisors keep to one each, their actions to none" {
+	local slots ours
+
+	slots=$(nproc)
+	[ "$slots" -gt 1 ] || skip "there is one processor"
+	ours=$(grep Cpus_allowed_list: /proc/self/status | cut -f 2)
+	# Both run at once: there are two supervisors.
+	jq -n --arg t "$T" --arg look "$(processors)" '{name: "places", actions: [["a", "b"], ["b", "a"] | {id: .[0],
+		actionDefinitionId: "shell.run", timeoutMs: 60000,
+		inputs: {script: "\($look); : >\($t)/\(.[0]); until [ -e \($t)/\(.[1]) ]; do sleep 0.01; done"}}]}' | drop places.json
+	drain --max-concurrency "$slots"
+	[ "$status" -eq 0 ]
+	[ "$(stdout_of a | sed -n 1p)" = "$ours" ]
+	[ "$(stdout_of b | sed -n 1p)" = "$ours" ]
+	[[ $(stdout_of a | sed -n 2p) =~ ^[0-9]+$ ]]
+	[[ $(stdout_of b | sed -n 2p) =~ ^[0-9]+$ ]]
+	[ "$(stdout_of a | sed -n 2p)" != "$(stdout_of b | sed -n 2p)" ]
+}
+
+@test "STEP-EXEC: with fewer slots than processors supervisors may use all of them" {
+	local ours
+
+	[ "$(nproc)" -gt 1 ] || skip "there is one processor"
+	ours=$(grep Cpus_allowed_list: /proc/self/status | cut -f 2)
+	jq -n --arg look "$(processors)" '{name: "free", actions: [{id: "a", actionDefinitionId: "shell.run", inputs: {script: $look}}]}' |
+		drop free.json
+	drain --max-concurrency 1
+	[ "$status" -eq 0 ]
+	[ "$(stdout_of a)" = "$ours"$'\n'"$ours" ]
+}
