@@ -4,7 +4,7 @@
 #	bench.sh		as `make bench`; about eight minutes on an idle machine
 #
 #	ROUNDS=5           of everything
-#	FSES="root ext4 xfs"   the first for the peers; creel, ninja and the loop on all
+#	FSES="root ext4 xfs"   the first for the peers; creel, ninja, the loop and the floor on all
 #	PEERS="make xargs …"   default: all
 #	PARTS="peers drop filesystems latency memory"
 #	RESULTS=DIR        default: tests/bench/results, and then the tables in README.md are made anew
@@ -41,7 +41,7 @@ COMMIT=$(git -C "$root" describe --always --dirty 2>/dev/null) # before results 
 first=${FSES%% *}
 for fs in $FSES; do
 	bench_fs "$fs" || continue
-	who="loop ninja creel creel_live"
+	who="loop floor ninja creel creel_live"
 	if [ "$fs" = "$first" ] && does peers; then
 		case " $PEERS " in
 		*" slurm "*) slurm_start || { say "bench: Slurm is left out: $SLURM_WHY"; PEERS=" $PEERS "; PEERS=${PEERS/ slurm / }; } ;;

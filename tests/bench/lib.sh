@@ -34,7 +34,7 @@ KEPT_ALL=() MOUNTED=() AT_END=()
 
 bench_setup() {
 	local p
-	for p in creel creeld creel-run bench/loop bench/measure bench/keeper bench/await; do
+	for p in creel creeld creel-run bench/loop bench/floor bench/measure bench/keeper bench/await; do
 		[ -x "$BIN/$p" ] || die "there is no $BIN/$p: use make bench, make bench-quick or make bench-scale"
 	done
 	p=${BENCH_DIR:-$BIN}
@@ -163,6 +163,20 @@ go() {
 prepare_loop() {
 	go <<-END
 		exec $TOOLS/loop $(parallel_of "$1") $(stages_of "$1") $JOB
+	END
+}
+
+# In a chain every start is decided by the end before: no commit allows two.
+prepare_floor() {
+	local ahead=$((4 * PARALLEL)) stages
+
+	stages=$(stages_of "$1")
+	if [ "$1" = chain ]; then
+		ahead=1
+		stages=$(printf '1,%.0s' $(seq "$stages"))
+	fi
+	go <<-END
+		exec $TOOLS/floor $(parallel_of "$1") $ahead $stages $JOB
 	END
 }
 

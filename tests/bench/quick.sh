@@ -5,7 +5,7 @@
 #
 #	ROUNDS=5         of each shape; the order of the contenders changes from round to round
 #	FSES=root        where: root (BENCH_DIR as it is), ext4, xfs (loop-mounted images; root may)
-#	WHO="loop ninja creel creel_live"; for drop: "loop creel_drop creel_drop_drain", and nq, tsp
+#	WHO="loop floor ninja creel creel_live"; for drop: "loop creel_drop creel_drop_drain", and nq, tsp
 #	BENCH_DIR=DIR    on which disk; default: build/
 set -u -o pipefail
 . "$(dirname "$0")/lib.sh"
@@ -34,7 +34,7 @@ for fs in ${FSES:-root}; do
 			| "median \(.median) p90 \(.p90) least \(.least)"] | "creel \(.[0]); floor \(.[1]); spawn \(.[2])")' && continue ;;
 		memory) memory_of && continue ;;
 		drop) who="loop creel_drop creel_drop_drain" ;;
-		*) who="loop ninja creel creel_live" ;;
+		*) who="loop floor ninja creel creel_live" ;;
 		esac
 		for ((r = 0; r < ${ROUNDS:-5}; r++)); do
 			# shellcheck disable=SC2086

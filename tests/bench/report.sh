@@ -9,7 +9,7 @@ cd "$1"
 if [ -e bench.json ]; then
 	[ -e kill.tsv ] || : >kill.tsv
 	jq -r --rawfile kept "$here/guarantees.tsv" --rawfile kill kill.tsv -f "$here/tables.jq" bench.json >bench.md
-	jq -r '{tsp: "task-spooler", slurm: "Slurm", parallel: "GNU parallel", xargs: "xargs -P", make: "make -j",
+	jq -r '{floor: "the floor", tsp: "task-spooler", slurm: "Slurm", parallel: "GNU parallel", xargs: "xargs -P", make: "make -j",
 			bullmq_always: "BullMQ always", bullmq_everysec: "BullMQ everysec", creel_live: "CREEL, idle", creel: "CREEL --drain"} as $name
 		| .runs | (if any(.[]; .fs == "root") then "root" else .[0].fs end) as $fs | map(select(.fs == $fs and .shape != "drop" and .times)) | group_by(.who)
 		| map({who: .[0].who} + (map({key: .shape, value: .times.wall}) | from_entries))

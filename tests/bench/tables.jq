@@ -3,7 +3,7 @@
 #	jq -r --rawfile kept guarantees.tsv --rawfile kill results/kill.tsv -f tables.jq bench.json
 def n($d): if . == null then "–" else . * pow(10; $d) | round / pow(10; $d) | tostring end;
 def x: if . == null then "–" elif . >= 100 then n(0) elif . >= 10 then n(1) else n(2) end;
-def names: {loop: "bare loop", make: "make -j", ninja: "ninja", xargs: "xargs -P", parallel: "GNU parallel --joblog", nq: "nq",
+def names: {loop: "bare loop", floor: "floor: the loop, and on disk what creel keeps", make: "make -j", ninja: "ninja", xargs: "xargs -P", parallel: "GNU parallel --joblog", nq: "nq",
 	tsp: "task-spooler", bullmq_worker: "BullMQ", bullmq_always: "BullMQ, Redis appendfsync always", bullmq_everysec: "BullMQ, Redis appendfsync everysec",
 	slurm: "Slurm, one node", creel: "**creel** (--drain)", creel_live: "**creel** (the daemon idles, mv to state.json)",
 	creel_drop: "**creel**, one mv of 1,000 files", creel_drop_each: "**creel**, 1,000 mv", creel_drop_drain: "**creel** --drain, the plans in its inbox"};
@@ -32,7 +32,7 @@ def fate($k): if $k == null then "–" else
   ({independent: 1.6, chain: 2.2, fan: 1.6} | to_entries[] | .key as $shape | .value as $goal
 	| ratio($fs; $shape; "creel").wall as $creel | ratio($fs; $shape; "ninja").wall as $ninja
 	| "| \($shape): ahead of ninja | creel \($creel | x), ninja \($ninja | x) | \(verdict(if $creel and $ninja then $creel < $ninja else null end)) |",
-	  "| \($shape): at most \($goal) × the loop | \($creel | x); CPU \(ratio($fs; $shape; "creel").cpu | x) | \(verdict($creel | if . then . <= $goal else null end)) |"),
+	  "| \($shape): at most \($goal) × the loop | \($creel | x); CPU \(ratio($fs; $shape; "creel").cpu | x); the floor \(ratio($fs; $shape; "floor").wall | x), CPU \(ratio($fs; $shape; "floor").cpu | x) | \(verdict($creel | if . then . <= $goal else null end)) |"),
   (["nq", "tsp"][] as $peer | at($fs; "drop"; $peer).wall as $w | at($fs; "drop"; "creel_drop").wall as $c
 	| at($fs; "drop"; "creel_drop_each").wall as $each | select($w and $c)
 	| "| 1,000 plans at once: at least 3 × the throughput of \(names[$peer]) | \($w / $c | x) ×; with an mv each \($w / $each | x) × | \(verdict($w / $c >= 3)) |"),
@@ -58,7 +58,7 @@ def fate($k): if $k == null then "–" else
 		| "| \(names[.who]) | \(.wall | n(0)) | \(.times.wall | x) | \(.times.cpu | x) |") else empty end),
   "\n### On three file systems\n", "Wall time / processor time as multiples of the loop's on the same file system.\n",
   "| | | independent | chain | fan |", "|---|---|---|---|---|",
-  ($fses[] as $f | ("creel", "creel_live", "ninja") as $who | select(at($f; "chain"; $who) or at($f; "fan"; $who) or at($f; "independent"; $who))
+  ($fses[] as $f | ("floor", "creel", "creel_live", "ninja") as $who | select(at($f; "chain"; $who) or at($f; "fan"; $who) or at($f; "independent"; $who))
 	| "| \(file_systems[$f]) | \(names[$who]) | \(cell($f; "independent"; $who)) | \(cell($f; "chain"; $who)) | \(cell($f; "fan"; $who)) |"),
   (if $all.latency | length > 0 then "\n### Latency\n",
 	"From the rename of a plan into the inbox of an idle daemon to the first instruction of its action; beside it, in the same run, the floor: two full commits and the spawn of the same program; milliseconds over \($all.latency[0].plans) plans.\n",
