@@ -211,7 +211,12 @@ def run_suite(suite, a, directory, programs, results):
         return summary
     started = time.monotonic()
     context = suites.Context(directory, programs)
-    tasks = chosen(suite, a, context)
+    try:
+        tasks = chosen(suite, a, context)
+    except Exception as e:  # the other suites are worth as much as before
+        print("VIOLATION %s: its runs could not be prepared: %s: %s" % (suite.name, type(e).__name__, e))
+        summary.violations = 1
+        return summary
     jobs = max(1, min(suite.workers or a.jobs, a.jobs, len(tasks) or 1))
     print("%s: %d runs with %d workers: %s" % (suite.name, len(tasks), jobs, suite.title))
     sys.stdout.flush()

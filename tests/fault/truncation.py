@@ -21,6 +21,14 @@ SEPARATE = ("creeld.lock", "events")  # of a whole spool: one cut in each run
 TORN = "journal/last-unseen"
 
 
+def has_begun(attempt):
+    """Its supervisor writes the lock's line last before the action starts."""
+    try:
+        return os.path.getsize(os.path.join(attempt, "lock")) > 0
+    except FileNotFoundError:
+        return False
+
+
 class Original:
     """A spool that stands still: P waits for its confirmation (waiting), or everything was killed while one attempt had
     a result that was not taken and another one ran (killed)."""
@@ -38,6 +46,8 @@ class Original:
             if self.has_untaken_result():
                 break
             self.run.remove()
+        else:
+            raise RuntimeError("P was never found as %s asks for" % kind)
         self.spool = self.run.spool
         self.dir = check.executions(self.spool)[0]
         self.id = os.path.basename(self.dir)
@@ -50,8 +60,7 @@ class Original:
             text = b"".join(check.commits(d).values()).decode()
             results = {p.split("/")[-3]: p for p in glob.glob(os.path.join(d, "actions", "*", "1", "result.json"))}
             untaken = [a for a in results if '"completed","action":"%s"' % a not in text and a.startswith("a")]
-            running = [a for a in ("a1", "a2", "a3") if a not in results and
-                       os.path.exists(os.path.join(d, "actions", a, "1", "lock"))]
+            running = [a for a in ("a1", "a2", "a3") if a not in results and has_begun(os.path.join(d, "actions", a, "1"))]
             if untaken and running:
                 self.untaken, self.running = untaken[0], running[0]
                 return True
