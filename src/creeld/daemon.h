@@ -314,6 +314,9 @@ void child_end(struct daemon *d, struct running *r);
  * cannot prove who it is; ENOKEY, what a person typed in is gone; EBADMSG, all else */
 int spec_make(struct daemon *d, struct live *l, uint32_t action, struct buf *spec, struct err *e);
 
+/* clock_back.c: before a turn, and again when it has seen what was dropped, whose time may be that of another clock. */
+void clock_look(struct daemon *d);
+
 /* turn.c */
 enum { TURN_HOLD_MS = 10 };
 void turn(struct daemon *d);

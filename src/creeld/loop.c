@@ -155,31 +155,6 @@ static void look_again(struct daemon *d)
 	d->scan |= 1u << SPOOL_INBOX | 1u << SPOOL_CONFIRM | 1u << SPOOL_CONFIRM_BY | 1u << SPOOL_CONTROL;
 }
 
-/* Was the wall clock set back?  Then what is waited for would last longer, and decisions would seem older than the
- * requests that they answer. */
-static void look_at_clock(struct daemon *d)
-{
-	enum { SET_BACK_MS = 10, TOLD_MS = 1000, SLOW_MS = 2 };
-	msec before = clock_mono(), now = clock_wall(), mono = clock_mono(), offset = now - mono;
-	size_t k;
-
-	if (mono - before > SLOW_MS)
-		return; /* we were not running in between: that says nothing */
-	/* A fraction of a second is enough for an answer that comes at once to be older than what it answers. */
-	if (d->clock_offset && offset < d->clock_offset - SET_BACK_MS) {
-		if (offset < d->clock_offset - TOLD_MS)
-			log_warn("the clock was set back by %lld s: waits are as long as they were meant to be, counted from now",
-				 (long long)(d->clock_offset - offset) / 1000);
-		for (k = 0; k < d->lives.n; k++)
-			if (d->lives.v[k]) {
-				core_clock_back(d->lives.v[k]->exec, now, mono - d->clock_looked);
-				live_dirty(d, d->lives.v[k]);
-			}
-	}
-	d->clock_offset = offset;
-	d->clock_looked = mono;
-}
-
 /* ---- configuration ---- */
 
 static void log_to(const struct daemon *d, const struct settings *s)
@@ -323,7 +298,7 @@ static int serve(struct daemon *d, const struct settings *s)
 		flusher_retry(d);
 		look_again(d);
 		if (!d->job)
-			look_at_clock(d);
+			clock_look(d);
 		retention_run(d);
 		dispatch(d);
 		if (!d->job)

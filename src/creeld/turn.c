@@ -480,6 +480,8 @@ void turn(struct daemon *d)
 	unpark_all(d);
 	due_timers(d, now);
 	intake_scan(d, j);
+	clock_look(d);
+	now = clock_wall(); /* of the clock that was looked at: what it was before must not get into a deadline */
 	subexec_turn(d, now, j);
 	take_slow(d);
 	for (k = 0; k < d->dirty.n; k++)
