@@ -25,6 +25,7 @@
 #include "creeld/intake.h"
 #include "creeld/lock.h"
 #include "creeld/notify.h"
+#include "creeld/problem.h"
 #include "creeld/spares.h"
 #include "creeld/survivors.h"
 #include "creeld/typed.h"
@@ -272,14 +273,17 @@ static int flush_first(struct daemon *d)
 	struct err e;
 
 	while (spool_sync(&d->spool, &e) < 0) {
-		if (!told)
+		if (!told) {
 			log_error("%s; nothing starts, trying again every second", e.text);
+			problem_tell(d, e.text);
+		}
 		told = true;
 		if (poll(&fd, 1, 1000) > 0)
 			take_signals(d);
 		if (d->stop)
 			return -1;
 	}
+	problem_clear(d);
 	return 0;
 }
 

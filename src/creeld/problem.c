@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "store/again.h"
 
 static const char shown[] = "problem.json", reserve[] = ".problem";
 
@@ -28,8 +29,10 @@ void problem_reserve(struct daemon *d)
 {
 	int root = d->spool.fd[SPOOL_ROOT], fd;
 
-	if (renameat(root, shown, root, reserve) < 0 && errno != ENOENT)
-		log_debug("cannot put %s away: %s", shown, strerror(errno));
+	if (fs_exists(root, shown)) { /* an earlier daemon ended before its flush was tried again: it becomes the reserve then */
+		again_needed();
+		return;
+	}
 	fd = openat(root, reserve, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
 	if (fd < 0 || write_over(fd, "{}", 2) < 0 || fdatasync(fd) < 0) /* some give room to a file only when it is flushed */
 		log_debug("cannot keep room for %s: %s", shown, strerror(errno));

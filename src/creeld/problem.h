@@ -9,7 +9,7 @@
 
 #include "creeld/daemon.h"
 
-/* At the start: what an earlier daemon left becomes the reserve, or one is made. */
+/* At the start: a reserve is made, unless problem.json is there: that stays until it is cleared. */
 void problem_reserve(struct daemon *d);
 /* Nothing can be written, and why. */
 void problem_tell(struct daemon *d, const char *why);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "store/again.h"
 
 enum { ATTEMPTS = 32 }; /* between two */
 
@@ -27,8 +28,10 @@ static void *run(void *unused)
 			pthread_cond_wait(&writeback.wake, &writeback.mutex);
 		writeback.due = false;
 		pthread_mutex_unlock(&writeback.mutex);
-		if (syncfs(writeback.fd) < 0)
+		if (syncfs(writeback.fd) < 0) {
 			log_debug("cannot write back what attempts left: %s", strerror(errno));
+			again_needed(); /* the flush at the end fails as well, and is tried again */
+		}
 		pthread_mutex_lock(&writeback.mutex);
 	}
 	return NULL;
@@ -79,6 +82,6 @@ void writeback_count(const struct flush_job *j)
 	writeback.attempts = 0;
 	pthread_mutex_lock(&writeback.mutex);
 	writeback.due = true;
-	pthread_cond_signal(&writeback.wake);
+	pthread_cond_broadcast(&writeback.wake);
 	pthread_mutex_unlock(&writeback.mutex);
 }

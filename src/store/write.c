@@ -11,6 +11,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "store/again.h"
 
 /* A new file, written and not flushed.  Its descriptor, or -1 and nothing is left of it. */
 static int create_file(int dir, const char *name, const char *text, size_t n, struct err *e)
@@ -44,9 +45,13 @@ static int write_file(int dir, const char *name, const char *text, size_t n, str
 
 int spool_sync(const struct spool *s, struct err *e)
 {
-	if (syncfs(s->fd[SPOOL_ROOT]) < 0)
-		return err_sys(e, errno, "cannot flush the spool's file system");
-	return 0;
+	if (again(s, e) < 0)
+		return err_prefix(e, "cannot flush the spool's file system");
+	if (syncfs(s->fd[SPOOL_ROOT]) == 0)
+		return 0;
+	err_sys(e, errno, "cannot flush the spool's file system");
+	again_needed();
+	return -1;
 }
 
 /* ---- new executions ---- */

@@ -56,7 +56,7 @@ int state_publish(const struct spool *s, const char *id, const char *text, size_
 int active_link(const struct spool *s, const char *id, struct err *e);
 int active_remove(const struct spool *s, const char *id, struct err *e);
 
-/* Flush the whole file system of the spool. */
+/* Flush the whole file system of the spool.  After a failure, the next call flushes again what the kernel gave up. */
 int spool_sync(const struct spool *s, struct err *e);
 
 #endif
