@@ -287,6 +287,17 @@ static int flush_first(struct daemon *d)
 	return 0;
 }
 
+/* Attempts of before a power cut that could not be looked at so far: that it was before must not be forgotten. */
+static bool has_unjudged(const struct daemon *d)
+{
+	size_t k;
+
+	for (k = 0; k < d->running.n; k++)
+		if (d->rebooted && d->running.v[k].before)
+			return true;
+	return false;
+}
+
 static int serve(struct daemon *d, const struct settings *s)
 {
 	int status;
@@ -310,7 +321,7 @@ static int serve(struct daemon *d, const struct settings *s)
 		turn(d);
 		dispatch(d);
 		health_run(d);
-		if (!d->job && d->dirty.n == 0 && d->unloaded.n == 0)
+		if (!d->job && d->dirty.n == 0 && d->unloaded.n == 0 && !has_unjudged(d))
 			lock_settle(d);
 		status = drained(d);
 		if (status >= 0)

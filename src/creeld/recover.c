@@ -22,6 +22,7 @@
 #include "creeld/mend.h"
 #include "creeld/perform.h"
 #include "creeld/subexec.h"
+#include "creeld/unknown.h"
 #include "store/hold.h"
 #include "store/journal.h"
 #include "store/state_file.h"
@@ -329,6 +330,8 @@ static void recover_one(struct daemon *d, const char *id, const struct seen *see
 		finish_ended(d, l);
 		return;
 	}
+	if (d->rebooted)
+		unknown_attempts_remove(d, l);
 	recover_attempts(d, l);
 	core_clock_back(l->exec, clock_wall(), -1);
 	/* It may wait for long: those who read its state must not wait as well.  A power cut may have left only the

@@ -22,8 +22,9 @@ $(BUILD)/tests/sim/sim: $(sim_obj) $(filter-out %/main.o,$(creeld_obj)) $(BUILD)
 
 # Seeds that once found something: outputs that were not mended for want of descriptors (262, 422), a plan set apart while
 # it was being admitted (435), outputs of forEach and plan.run lost by a kill after their commit (919, 964), a request that
-# events/ told of again before it was made again (1160, 2575).
-sim_finds := 262 422 435 919 964 1160 2575
+# events/ told of again before it was made again (1160, 2575), what a failed syncfs gave up (1847, 2080), an attempt made ready for a
+# commit that a power cut took (1375), one whose empty lock was taken for a new one because it could not be read at first (1837).
+sim_finds := 262 422 435 919 964 1160 1375 1837 1847 2080 2575
 
 .PHONY: check-sim
 check-sim: $(BUILD)/tests/sim/sim
