@@ -215,7 +215,7 @@ $(BUILD)/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h) $(BUILD)/.flags
 bench-programs: deps
 	$(Q)$(MAKE) --no-print-directory all $(bench_bin)
 
-# creel, ninja and the bare loop only.  make bench-quick SHAPES=chain ROUNDS=3
+# creel, ninja, the bare loop and the floor only.  make bench-quick SHAPES=chain ROUNDS=3
 bench-quick: bench-programs
 	@bash tests/bench/quick.sh $(SHAPES)
 

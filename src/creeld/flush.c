@@ -95,7 +95,7 @@ int flusher_start(struct daemon *d, struct err *e)
 	d->flush_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->flush_event < 0)
 		return err_sys(e, errno, "cannot make an eventfd");
-	problem_reserve(d); /* what an earlier daemon left there it has found no end of */
+	problem_reserve(d);
 	flusher.spool = &d->spool;
 	flusher.event = d->flush_event;
 	writeback_start(&d->spool);

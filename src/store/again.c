@@ -57,18 +57,27 @@ static int in_place(int dir, const char *name, struct err *e)
 
 /* ---- an execution ---- */
 
+/* The last two names of a kind: what is set aside beside them has another ending. */
 struct last {
-	char name[64];
+	const char *ending;
+	char name[64], before[64];
 };
 
 static int later(void *ctx, int dir, const char *name, struct err *e)
 {
 	struct last *l = ctx;
+	const char *dot = strrchr(name, '.');
 
 	(void)dir;
 	(void)e;
-	if (strlen(name) < sizeof l->name && strcmp(name, l->name) > 0)
+	if (!dot || strcmp(dot, l->ending) != 0 || strlen(name) >= sizeof l->name)
+		return 0;
+	if (strcmp(name, l->name) > 0) {
+		strcpy(l->before, l->name);
 		strcpy(l->name, name);
+	} else if (strcmp(name, l->before) > 0) {
+		strcpy(l->before, name);
+	}
 	return 0;
 }
 
@@ -76,7 +85,7 @@ static int later(void *ctx, int dir, const char *name, struct err *e)
 static int last_commit(int dir, struct err *e)
 {
 	AUTO_BUF struct buf text = BUF_INIT;
-	struct last last = {""};
+	struct last last = {.ending = ".json"};
 	int journal = fs_open_dir(dir, "journal", e), r = 0;
 
 	if (journal < 0)
@@ -132,13 +141,17 @@ static int execution(void *ctx, int active, const char *id, struct err *e)
 
 /* ---- all ---- */
 
+/* Those of two days: it may be a moment after midnight. */
 static int last_lines(const struct spool *s, struct err *e)
 {
-	struct last last = {""};
+	struct last last = {.ending = ".jsonl"};
+	int events = s->fd[SPOOL_EVENTS];
 
-	if (fs_each(s->fd[SPOOL_EVENTS], ".", later, &last, e) < 0)
+	if (fs_each(events, ".", later, &last, e) < 0)
 		return passing(e->code, "events", e);
-	return last.name[0] ? in_place(s->fd[SPOOL_EVENTS], last.name, e) : 0;
+	if (last.name[0] && in_place(events, last.name, e) < 0)
+		return -1;
+	return last.before[0] ? in_place(events, last.before, e) : 0;
 }
 
 void again_needed(void)

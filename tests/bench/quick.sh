@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# quick.sh - creel beside ninja and the bare loop, and nothing else: for the hour of somebody who makes it faster.
+# quick.sh - creel beside ninja, the bare loop and the floor, and nothing else: for the hour of somebody who makes it faster.
 #
 #	quick.sh [SHAPE…]	default: independent chain fan; also drop (1,000 plans of one action at once), latency, memory
 #

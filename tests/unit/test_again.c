@@ -95,6 +95,7 @@ static int set_up(void **state)
 	assert_int_equal(spool_open(&t.s, t.dir, &e), 0);
 	put_in(ACTIVE, "journal/00000001.json", "one");
 	put_in(ACTIVE, "journal/00000002.json", "two");
+	put_in(ACTIVE, "journal/00000003.json.torn", "torn"); /* set aside, not the last commit */
 	put_in(ACTIVE, "state.json", "state");
 	put_in(ACTIVE, "actions/a/1/output.json", "output");
 	put_in(ACTIVE, "actions/a/1/result.json", "result");
@@ -106,7 +107,8 @@ static int set_up(void **state)
 	put_in(ENDED, "journal/00000001.json", "ended");
 	put_in(ENDED, "actions/a/1/output.json", "ended");
 	put("events/2026-01-01.jsonl", "earlier");
-	put("events/2026-01-02.jsonl", "latest");
+	put("events/2026-01-02.jsonl", "yesterday");
+	put("events/2026-01-03.jsonl", "today");
 	link_active(ACTIVE);
 	link_active(DEAD); /* leads nowhere */
 	return 0;
@@ -145,9 +147,11 @@ static void what_is_active_is_written_again(void **state)
 	assert_true(written_in(ACTIVE, "actions/a/1/output.json", "output"));
 	assert_true(written_in(ACTIVE, "actions/a/1/result.json", "result"));
 	assert_true(written_in(ACTIVE, "actions/b.1/2/request.json", "request"));
-	assert_true(written("events/2026-01-02.jsonl", "latest"));
+	assert_true(written("events/2026-01-03.jsonl", "today"));
+	assert_true(written("events/2026-01-02.jsonl", "yesterday"));
 	/* Flushed long ago, an action's own, or nobody's business any more. */
 	assert_false(written_in(ACTIVE, "journal/00000001.json", "one"));
+	assert_false(written_in(ACTIVE, "journal/00000003.json.torn", "torn"));
 	assert_false(written_in(ACTIVE, "actions/a/1/stdout", "out"));
 	assert_false(written_in(ACTIVE, "actions/a/1/output", "of the action"));
 	assert_false(written_in(ENDED, "journal/00000001.json", "ended"));
