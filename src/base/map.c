@@ -1,5 +1,6 @@
 #include "base/map.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -12,14 +13,16 @@ static const char gone[] = "";
 
 static uint64_t seed(void)
 {
-	static uint64_t s;
+	static _Atomic uint64_t chosen;
+	uint64_t s = atomic_load_explicit(&chosen, memory_order_relaxed), none = 0;
 
-	if (s == 0) {
-		if (getrandom(&s, sizeof s, GRND_NONBLOCK) != (ssize_t)sizeof s)
-			s = (uint64_t)(uintptr_t)&s;
-		s |= 1;
-	}
-	return s;
+	if (s != 0)
+		return s;
+	if (getrandom(&s, sizeof s, GRND_NONBLOCK) != (ssize_t)sizeof s)
+		s = (uint64_t)(uintptr_t)&chosen;
+	s |= 1;
+	/* Another thread may have been first. */
+	return atomic_compare_exchange_strong(&chosen, &none, s) ? s : none;
 }
 
 /* FNV-1a over a secret start, finished with a strong mixer: cheap for the short ids used here. */

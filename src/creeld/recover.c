@@ -24,7 +24,7 @@
 #include "creeld/subexec.h"
 #include "creeld/unknown.h"
 #include "store/hold.h"
-#include "store/journal.h"
+#include "store/load.h"
 #include "store/state_file.h"
 
 enum { TAIL_MAX = 8 * 1024 * 1024, LOAD_FIRST_MS = 50, LOAD_MOST_MS = 2000 };
@@ -219,7 +219,7 @@ static void recover_attempt(struct daemon *d, struct live *l, uint32_t i)
 
 /* ---- executions ---- */
 
-static struct live *adopt_loaded(struct daemon *d, struct loaded *loaded)
+static struct live *adopt_loaded(struct daemon *d, const struct loaded *loaded)
 {
 	struct live *l = live_add(d, loaded->plan, loaded->exec);
 
@@ -289,39 +289,37 @@ static void recover_attempts(struct daemon *d, struct live *l)
 	}
 }
 
-static void recover_one(struct daemon *d, const char *id, const struct seen *seen)
+static void take_over_loaded(struct daemon *d, struct load *found, const struct seen *seen)
 {
+	const struct loaded *loaded = &found->loaded;
+	const char *id = found->id;
 	char path[SPOOL_PATH_MAX];
-	struct loaded loaded;
-	struct err e = {0};
+	struct err e = found->e;
 	struct live *l;
-	int there;
 
-	spool_execution_path(id, path);
-	there = fs_there(d->spool.fd[SPOOL_ROOT], path, &e);
-	if (there < 0) {
+	if (found->there < 0) {
 		load_later(d, id, &e);
 		return;
 	}
-	if (there == 0) {
+	if (found->there == 0) {
 		log_warn("active/%s leads nowhere: there is no such execution; the link is removed", id);
 		spool_active_path(id, path);
 		unlinkat(d->spool.fd[SPOOL_ROOT], path, 0);
 		return;
 	}
-	if (journal_load(&d->spool, id, false, &loaded, &e) < 0) {
+	if (!loaded->exec) {
 		if (is_damage(e.code))
 			live_quarantine(d, id, e.text);
 		else
 			load_later(d, id, &e);
 		return;
 	}
-	if (loaded.set_aside)
+	if (loaded->set_aside)
 		log_warn("the last commit of %s was damaged and nothing shows that it took effect: it was set aside", id);
-	l = adopt_loaded(d, &loaded);
+	l = adopt_loaded(d, loaded);
 	if (l->exec->outcome == OUTCOME_NONE)
 		mend_requests(d, l); /* before events/ tell of them */
-	if (retell(d, l, &loaded, seen, &e) < 0 || mend_outputs(d, l, &e) < 0) {
+	if (retell(d, l, loaded, seen, &e) < 0 || mend_outputs(d, l, &e) < 0) {
 		live_remove(d, l);
 		load_later(d, id, &e);
 		return;
@@ -336,11 +334,19 @@ static void recover_one(struct daemon *d, const char *id, const struct seen *see
 	core_clock_back(l->exec, clock_wall(), -1);
 	/* It may wait for long: those who read its state must not wait as well.  A power cut may have left only the
 	 * beginning of it, which says the right number. */
-	if (loaded.state_seq != l->seq || d->rebooted || d->restored) {
+	if (loaded->state_seq != l->seq || d->rebooted || d->restored) {
 		l->state_old = true;
 		vec_push(&d->stale, l->slot);
 	}
 	live_dirty(d, l);
+}
+
+static void recover_one(struct daemon *d, const char *id, const struct seen *seen)
+{
+	struct load found;
+
+	load_one(&d->spool, id, &found);
+	take_over_loaded(d, &found, seen);
 }
 
 void recover_again(struct daemon *d)
@@ -378,35 +384,59 @@ bool recover_waits(const struct daemon *d, const char *id)
 	return false;
 }
 
-/* The ids in active/.  Nothing read is not nothing active: whoever served then would forget what runs. */
-static int list_active(struct daemon *d, json_t *ids, struct err *e)
+struct ids {
+	VEC(char *) of; /* owned */
+};
+
+static void ids_free(struct ids *ids)
+{
+	size_t k;
+
+	for (k = 0; k < ids->of.n; k++)
+		free(ids->of.v[k]);
+	vec_free(&ids->of);
+}
+
+/* The ids in active/ that are not live: a claim that was just admitted again is.  Nothing read is not nothing active:
+ * whoever served then would forget what runs. */
+static int list_active(struct daemon *d, struct ids *ids, struct err *e)
 {
 	DIR *handle = fs_dir_open(d->spool.fd[SPOOL_ACTIVE], ".", e);
 	const char *name;
 
 	while (handle && (name = fs_dir_next(handle, e)))
-		if (uuid_is_v7(name))
-			json_array_append_new(ids, json_string(name));
+		if (uuid_is_v7(name) && !live_find(d, name))
+			vec_push(&ids->of, xstrdup(name));
 	if (handle)
 		closedir(handle);
 	return e->code ? err_prefix(e, "cannot read active/") : 0;
 }
 
+struct taking_over {
+	struct daemon *d;
+	const struct seen *seen;
+};
+
+static void take_one(void *ctx, struct load *found)
+{
+	const struct taking_over *t = ctx;
+
+	take_over_loaded(t->d, found, t->seen);
+}
+
 static int recover_active(struct daemon *d, struct err *e)
 {
 	struct seen seen = {.seq = MAP_INIT, .place = MAP_INIT, .keys = json_object()};
-	json_t *ids = json_array(), *id;
-	int r = list_active(d, ids, e);
-	size_t k;
+	struct ids ids = {0};
+	int r = list_active(d, &ids, e);
 
-	if (r == 0)
+	if (r == 0) {
 		read_tail(d, &seen);
-	json_array_foreach(ids, k, id)
-		if (r == 0 && !live_find(d, json_string_value(id))) /* a claim that was just admitted again is live already */
-			recover_one(d, json_string_value(id), &seen);
-	if (json_array_size(ids) > 0)
-		log_info("recovered %zu active executions", json_array_size(ids));
-	json_decref(ids);
+		load_many(&d->spool, ids.of.v, ids.of.n, take_one, &(struct taking_over){d, &seen});
+	}
+	if (ids.of.n > 0)
+		log_info("recovered %zu active executions", ids.of.n);
+	ids_free(&ids);
 	map_free(&seen.seq);
 	map_free(&seen.place);
 	json_decref(seen.keys);
@@ -418,19 +448,19 @@ static int recover_active(struct daemon *d, struct err *e)
 void recover_joined(struct daemon *d)
 {
 	const struct seen nothing = {.seq = MAP_INIT, .place = MAP_INIT};
-	json_t *ids = json_array(), *id;
+	struct ids ids = {0};
 	struct err e = {0};
 	size_t k;
 
-	if (list_active(d, ids, &e) < 0)
+	if (list_active(d, &ids, &e) < 0)
 		log_warn("%s; it is read again at the next scan", e.text);
-	json_array_foreach(ids, k, id) {
-		const char *name = json_string_value(id);
+	for (k = 0; k < ids.of.n; k++) {
 		char path[SPOOL_PATH_MAX], apart[SPOOL_PATH_MAX];
+		const char *name = ids.of.v[k];
 
 		spool_execution_path(name, path);
 		spool_quarantine_path(name, apart);
-		if (live_find(d, name) || recover_waits(d, name) || fs_exists(d->spool.fd[SPOOL_ROOT], apart) ||
+		if (recover_waits(d, name) || fs_exists(d->spool.fd[SPOOL_ROOT], apart) ||
 		    !fs_exists(d->spool.fd[SPOOL_ROOT], path))
 			continue;
 		log_info("execution %s has come from elsewhere: it goes on here", name);
@@ -438,7 +468,7 @@ void recover_joined(struct daemon *d)
 		recover_one(d, name, &nothing);
 		d->recovering = false;
 	}
-	json_decref(ids);
+	ids_free(&ids);
 }
 
 /* ---- requests ---- */

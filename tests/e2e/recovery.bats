@@ -113,6 +113,36 @@ verify() {
 	[ "$(jq -r .status "$(where other)/state.json")" = completed ]
 }
 
+@test "REC: of many executions that are read at once each is taken over once, and damage is that of its own" {
+	local k id damaged
+	for ((k = 0; k < 60; k++)); do
+		drop "w$k.yaml" <<-E
+		name: w$k
+		actions:
+		- {id: b, actionDefinitionId: shell.run, inputs: {script: 'echo $k >> $T/ran'}, userConfirmation: {required: true, title: Go on?, message: now}}
+		E
+	done
+	drain
+	[ "$status" -eq 2 ]
+	damaged=$(id_of w20)
+	sed -e 's/"seq":1/"seq":2/' -e "s/sha256:[0-9a-f]*/sha256:$(sha256sum <"$(where w3)/journal/00000001.json" | cut -c 1-64)/" \
+		"$(where w3)/journal/00000001.json" | head -c 90 >"$(where w3)/journal/00000002.json"
+	chmod u+w "$(where w20)/plan.json"
+	echo "{" >"$(where w20)/plan.json"
+	ln -s ../executions/2026-01-01/019b0000-0000-7000-8000-000000000000 "$S/active/019b0000-0000-7000-8000-000000000000"
+	daemon_start
+	[ ! -e "$S/active/019b0000-0000-7000-8000-000000000000" ] && [ ! -L "$S/active/019b0000-0000-7000-8000-000000000000" ]
+	[ "$(ls "$S/quarantine")" = "$(printf '%s\n' "$damaged" "$damaged.reason.json")" ]
+	jq -r .reason "$S/quarantine/$damaged.reason.json" | grep -q "plan.json is damaged: line 2"
+	[ -e "$(where w3)/journal/00000002.json.torn" ]
+	for id in $(ls "$S/active"); do
+		say "confirm/$id.b.approve"
+	done
+	wait_until eval '[ -z "$(ls "$S/active")" ]'
+	daemon_stop
+	[ "$(sort -n "$T/ran" | tr '\n' ' ')" = "$(seq 0 59 | grep -vx 20 | tr '\n' ' ')" ]
+}
+
 @test "EDGE-5: a history that was altered, reordered or cut in the middle shows" {
 	waiting_execution
 	id=$(id_of waits)

@@ -23,7 +23,7 @@ int __real_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m);
 int __real_pthread_cond_broadcast(pthread_cond_t *c);
 int __real_pthread_detach(pthread_t t);
 
-enum { THREADS = 5, MUTEXES = 8, CALLS_MOST = 100000 };
+enum { THREADS = 6, MUTEXES = 8, CALLS_MOST = 100000 };
 
 static struct thread {
 	bool used, ended;

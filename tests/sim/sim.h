@@ -245,7 +245,8 @@ void broke(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn))
 
 /* Is this the mutant that is tested? */
 bool mutant(const char *name);
-/* --mutants: each, or those whose names begin like one of these, on the seeds from...to until one breaks; exit status. */
+/* --mutants: each, or those whose names begin like one of these, on the seeds from...to until one breaks, and six times as
+ * many for one that none notices; exit status. */
 int mutants_run(uint64_t from, uint64_t to, char **only, bool (*run)(uint64_t seed, const char *name));
 
 /* ---- sites.c ---- */

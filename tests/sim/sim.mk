@@ -7,9 +7,10 @@ sim_wraps := open openat close read write pread pwrite lseek ftruncate fstat fst
              symlinkat readlink fsync fdatasync syncfs flock fcntl fdopendir opendir readdir closedir dirfd faccessat \
              fchmodat fchownat fchmod fstatvfs realpath syscall ioctl getrandom clock_gettime nanosleep epoll_create1 \
              epoll_ctl epoll_wait poll eventfd signalfd sigprocmask signal prctl memfd_create socketpair send sendmsg \
-             recv vfork waitpid kill getpid getrlimit setrlimit pthread_create pthread_detach pthread_mutex_lock \
-             pthread_mutex_unlock pthread_cond_wait pthread_cond_broadcast inotifytools_initialize \
-             inotifytools_error inotifytools_watch_file inotifytools_filename_from_wd inotifytools_next_event
+             recv vfork waitpid kill getpid getrlimit setrlimit sched_getaffinity pthread_create \
+             pthread_detach pthread_mutex_lock pthread_mutex_unlock pthread_cond_wait pthread_cond_broadcast \
+             inotifytools_initialize inotifytools_error inotifytools_watch_file inotifytools_filename_from_wd \
+             inotifytools_next_event
 sim_obj   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/sim/*.c)))
 comma     := ,
 # No header has the names that the linker gives, __wrap_X.
