@@ -159,8 +159,12 @@ int fs_publish(int dir, const char *name, const void *p, size_t n, unsigned flag
 	r = write_temporary(dir, temporary, p, n, flags, e);
 	if (r < 0 && e && e->code == EEXIST) {
 		/* Ours from before a crash: nobody else writes dotted names here. */
-		if (unlinkat(dir, temporary, 0) < 0 && (flags & FS_ASIDE) && (errno == EISDIR || errno == EPERM))
-			move_aside(dir, temporary);
+		if (unlinkat(dir, temporary, 0) < 0) {
+			if (err_is_passing(errno))
+				return err_sys(e, errno, "cannot remove %s", temporary);
+			if ((flags & FS_ASIDE) && (errno == EISDIR || errno == EPERM))
+				move_aside(dir, temporary);
+		}
 		r = write_temporary(dir, temporary, p, n, flags, e);
 	}
 	if (r < 0)

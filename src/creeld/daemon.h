@@ -2,8 +2,9 @@
  * daemon.h - what creeld holds while it runs, and the modules around it.
  *
  * One thread runs the loop: it waits, gathers what arrived, lets the core decide, hands one job at a time to the
- * flusher, and starts and ends supervisors.  Two helpers serve it: the watcher (inotify says where to look) and the
- * flusher (writes and flushes).  Nothing here is truth: all of it can be rebuilt from the spool (recover.c).
+ * flusher, and starts and ends supervisors.  Threads serve it: the watcher (inotify says where to look), the flusher
+ * (writes and flushes; a second one flushes names, a third writes back what attempts leave), and at the start readers
+ * of what is active (store/load.h).  Nothing here is truth: all of it can be rebuilt from the spool (recover.c).
  *
  *   wait ─→ intake, children, timers ─→ turn: decide ─→ job ─→ flusher ─→ perform: dispatch, end
  *
@@ -166,7 +167,7 @@ struct daemon {
 	int epoll, signals, watch_event, flush_event;
 	bool rebooted; /* the machine has been started anew since the last daemon */
 	bool restored; /* the spool is a copy of the one that creeld.lock speaks of */
-	VEC(char *) unloaded; /* active executions that could not be read for want of descriptors, memory and the like */
+	VEC(char *) unloaded; /* active executions that could not be read, or closed, for want of descriptors, room and the like */
 	msec unloaded_at;     /* monotonic: when they are tried again */
 	unsigned unloaded_tries;
 	bool reloading;

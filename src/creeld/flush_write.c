@@ -71,10 +71,11 @@ static int put_commits(const struct spool *s, struct flush_job *j)
 {
 	size_t k;
 
+	for (k = 0; k < j->commits.n; k++)
+		j->commits.v[k].file = -1; /* of those that the first failure keeps from being opened, too */
 	for (k = 0; k < j->commits.n; k++) {
 		const struct flush_commit *c = &j->commits.v[k];
 
-		j->commits.v[k].file = -1;
 		if (commit_put(s, c->live->exec->id, c->seq, c->text, c->n, j->wide ? NULL : &j->commits.v[k].file,
 			       &j->error) < 0)
 			return -1;

@@ -60,26 +60,33 @@ int mend_outputs(struct daemon *d, const struct live *l, struct err *e)
 	return passing.code ? -1 : 0;
 }
 
-void mend_requests(struct daemon *d, struct live *l)
+static int mend_request(struct daemon *d, struct live *l, uint32_t i, struct err *e)
+{
+	char path[SPOOL_PATH_MAX];
+	AUTO_FREE char *text = NULL;
+
+	spool_request_path(l->exec->id, l->plan->actions[i].id, path);
+	if (l->exec->a[i].phase != PH_CONFIRM && l->exec->a[i].phase != PH_ASKING) {
+		unlinkat(d->spool.fd[SPOOL_ROOT], path, 0); /* answered, and the daemon died before it was gone */
+		return 0;
+	}
+	text = requests_text(l, i);
+	if (!text || is_whole(d, path, text, strlen(text)))
+		return 0;
+	return fs_publish(d->spool.fd[SPOOL_ROOT], path, text, strlen(text), FS_ASIDE | FS_SYNC, e);
+}
+
+int mend_requests(struct daemon *d, struct live *l, struct err *e)
 {
 	uint32_t i;
 
 	for (i = 0; i < l->plan->n; i++) {
-		char path[SPOOL_PATH_MAX];
-		AUTO_FREE char *text = NULL;
-		struct err e = {0};
-
-		if (!l->exec->a[i].asked)
+		if (!l->exec->a[i].asked || mend_request(d, l, i, e) == 0)
 			continue;
-		spool_request_path(l->exec->id, l->plan->actions[i].id, path);
-		if (l->exec->a[i].phase != PH_CONFIRM && l->exec->a[i].phase != PH_ASKING) {
-			unlinkat(d->spool.fd[SPOOL_ROOT], path, 0); /* answered, and the daemon died before it was gone */
-			continue;
-		}
-		text = requests_text(l, i);
-		if (!text || is_whole(d, path, text, strlen(text)))
-			continue;
-		if (fs_publish(d->spool.fd[SPOOL_ROOT], path, text, strlen(text), FS_ASIDE | FS_SYNC, &e) < 0)
-			log_error("cannot publish %s: %s", path, e.text);
+		err_prefix(e, "cannot publish the request of \"%s\"", l->plan->actions[i].id);
+		if (err_is_passing(e->code))
+			return -1;
+		log_error("%s of %s", e->text, l->exec->id);
 	}
+	return 0;
 }

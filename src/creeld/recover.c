@@ -23,6 +23,7 @@
 #include "creeld/perform.h"
 #include "creeld/subexec.h"
 #include "creeld/unknown.h"
+#include "store/again.h"
 #include "store/hold.h"
 #include "store/load.h"
 #include "store/state_file.h"
@@ -251,8 +252,12 @@ static void finish_ended(struct daemon *d, struct live *l)
 	vec_push(&j->states, st);
 	j->step = FLUSH_FOLD;
 	j->wide = true;
-	if (flush_run(&d->spool, j, NULL) < 0)
-		log_error("cannot close execution %s: %s; the next start tries again", l->exec->id, j->error.text);
+	if (flush_run(&d->spool, j, NULL) < 0) {
+		if (!d->reloading)
+			log_error("cannot close execution %s: %s; it is tried again and again", l->exec->id, j->error.text);
+		/* Whoever opened it now would take what this says of its end for durable. */
+		vec_push(&d->unloaded, xstrdup(l->exec->id));
+	}
 	free(st.text);
 	vec_free(&j->states);
 	free(j);
@@ -289,6 +294,19 @@ static void recover_attempts(struct daemon *d, struct live *l)
 	}
 }
 
+/* What a daemon that died may have left undone, in the order in which it is done. */
+static int catch_up(struct daemon *d, struct live *l, const struct loaded *loaded, const struct seen *seen, struct err *e)
+{
+	/* state.json is written after a flush.  A daemon that was killed between one that failed and taking its commit back
+	 * left what looks whole and is on no disk; what is read after a power cut is on it. */
+	if (loaded->state_seq < l->seq && !d->rebooted && again_commit(&d->spool, l->exec->id, e) < 0)
+		return -1;
+	/* Before events/ tell of them. */
+	if (l->exec->outcome == OUTCOME_NONE && mend_requests(d, l, e) < 0)
+		return -1;
+	return retell(d, l, loaded, seen, e) < 0 ? -1 : mend_outputs(d, l, e);
+}
+
 static void take_over_loaded(struct daemon *d, struct load *found, const struct seen *seen)
 {
 	const struct loaded *loaded = &found->loaded;
@@ -317,9 +335,7 @@ static void take_over_loaded(struct daemon *d, struct load *found, const struct 
 	if (loaded->set_aside)
 		log_warn("the last commit of %s was damaged and nothing shows that it took effect: it was set aside", id);
 	l = adopt_loaded(d, loaded);
-	if (l->exec->outcome == OUTCOME_NONE)
-		mend_requests(d, l); /* before events/ tell of them */
-	if (retell(d, l, loaded, seen, &e) < 0 || mend_outputs(d, l, &e) < 0) {
+	if (catch_up(d, l, loaded, seen, &e) < 0) {
 		live_remove(d, l);
 		load_later(d, id, &e);
 		return;

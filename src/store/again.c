@@ -4,7 +4,8 @@
  * When writing back fails the kernel reports it once, takes the pages for clean, and keeps them for a while: the next
  * flush succeeds and has written nothing of them.  So everything that may have been waiting and that promises rest on is
  * made dirty again first, by writing the same bytes: of what is active the last commit, state.json and what supervisors
- * and the daemon left of attempts; and the latest lines of events/.  What an action writes itself is not touched.
+ * and the daemon left of attempts; open requests; and the latest lines of events/.  What an action writes itself is not
+ * touched.
  */
 #include "store/again.h"
 
@@ -19,6 +20,7 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "base/uuid.h"
 
 enum { CHUNK = 128 * 1024, COMMIT_MAX = 256 * 1024 * 1024 };
@@ -34,9 +36,27 @@ static int passing(int code, const char *name, struct err *e)
 	return 0;
 }
 
+enum { FLAGS = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
+
+/* Ours may be read-only: outputs are, and links to one file. */
+static int open_to_write(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDWR | FLAGS), ours;
+	struct stat st;
+
+	if (fd >= 0 || errno != EACCES || (ours = openat(dir, name, O_RDONLY | FLAGS)) < 0)
+		return fd;
+	if (fstat(ours, &st) == 0 && S_ISREG(st.st_mode) && fchmod(ours, (st.st_mode & 07777) | S_IWUSR) == 0) {
+		fd = openat(dir, name, O_RDWR | FLAGS);
+		fchmod(ours, st.st_mode & 07777);
+	}
+	close(ours);
+	return fd;
+}
+
 static int in_place(int dir, const char *name, struct err *e)
 {
-	int fd = openat(dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), r = 0;
+	int fd = open_to_write(dir, name), r = 0;
 	AUTO_FREE char *chunk = NULL;
 	struct stat st;
 	off_t at = 0;
@@ -98,6 +118,20 @@ static int last_commit(int dir, struct err *e)
 	return r;
 }
 
+int again_commit(const struct spool *s, const char *id, struct err *e)
+{
+	char path[SPOOL_PATH_MAX];
+	int dir, r;
+
+	spool_execution_path(id, path);
+	dir = fs_open_dir(s->fd[SPOOL_ROOT], path, e);
+	if (dir < 0)
+		return -1;
+	r = last_commit(dir, e);
+	close(dir);
+	return r;
+}
+
 static int attempt(void *ctx, int dir, const char *name, struct err *e)
 {
 	static const char *const files[] = {"output.json", "result.json", "request.json"};
@@ -141,6 +175,18 @@ static int execution(void *ctx, int active, const char *id, struct err *e)
 
 /* ---- all ---- */
 
+/* What others put there, or linked to, is not ours to write. */
+static int request(void *ctx, int confirm, const char *name, struct err *e)
+{
+	struct stat st;
+
+	(void)ctx;
+	if (!text_ends_with(name, ".request.json") || fstatat(confirm, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    st.st_uid != geteuid() || st.st_nlink != 1)
+		return 0;
+	return in_place(confirm, name, e);
+}
+
 /* Those of two days: it may be a moment after midnight. */
 static int last_lines(const struct spool *s, struct err *e)
 {
@@ -164,7 +210,8 @@ int again(const struct spool *s, struct err *e)
 	/* Another failure meanwhile must not be taken for this one. */
 	if (!atomic_exchange(&forgotten, false))
 		return 0;
-	if (fs_each(s->fd[SPOOL_ACTIVE], ".", execution, (void *)s, e) == 0 && last_lines(s, e) == 0)
+	if (fs_each(s->fd[SPOOL_ACTIVE], ".", execution, (void *)s, e) == 0 &&
+	    fs_each(s->fd[SPOOL_CONFIRM], ".", request, NULL, e) == 0 && last_lines(s, e) == 0)
 		return 0;
 	again_needed();
 	return -1;

@@ -172,6 +172,8 @@ void spool_close(struct spool *s)
 {
 	int d;
 
+	if (!s->path)
+		return;
 	for (d = 0; d < SPOOL_DIR_COUNT; d++) {
 		if (s->fd[d] >= 0)
 			close(s->fd[d]);

@@ -56,6 +56,7 @@ bool spool_is(const char *path);
 
 /* Open every directory.  Refuses what is no spool, and what is spread over several file systems. */
 int spool_open(struct spool *s, const char *path, struct err *e);
+/* Nothing happens to one that is closed, or all zeros. */
 void spool_close(struct spool *s);
 
 /* Could somebody else replace the spool's own directories?  -1 and *e names the first that they could. */

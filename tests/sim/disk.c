@@ -23,10 +23,12 @@ enum { BLOCK = 512 };
 
 /* ---- bytes ---- */
 
-void disk_touched(struct node *file, size_t same)
+void disk_touched(struct node *file, size_t same, size_t least)
 {
 	if (same < file->same)
 		file->same = same;
+	if (!file->dirty || least < file->least)
+		file->least = least;
 	if (file->dirty)
 		return;
 	file->dirty = true;
@@ -234,20 +236,22 @@ void disk_flush_all(void)
 
 /* ---- the cut ---- */
 
-/* Of bytes that were not flushed: none, all, or the first of them; the rest not there, or zeros. */
+/* Of bytes that were not flushed: none, all, or the first of them; the rest what was there before, not there, or zeros. */
 static void cut_bytes(struct node *file)
 {
-	size_t base = file->same, to, written;
+	size_t base = file->same, before = file->least < file->kept.n ? file->least : file->kept.n, to, written;
 
 	if (one_in(4))
 		return; /* nothing of it was written */
-	to = one_in(3) ? file->data.n : (size_t)between((int64_t)base, (int64_t)file->data.n);
+	if (before < base)
+		before = base;
+	to = one_in(3) ? file->data.n : (size_t)between((int64_t)before, (int64_t)file->data.n);
 	written = to;
 	if (W->model == WEAK && one_in(3)) {
 		written = (size_t)between((int64_t)base, (int64_t)to);
 		written -= written % BLOCK < written - base ? written % BLOCK : 0;
 	}
-	bytes_cut(&file->kept, base);
+	bytes_cut(&file->kept, before);
 	bytes_put(&file->kept, base, file->data.p + base, written - base);
 	bytes_cut(&file->kept, to);
 }

@@ -326,6 +326,8 @@ static int fault(unsigned kind)
 		for (k = 0; k < ERRORS; k++)
 			if (errors[k].code == f->storm && (errors[k].kinds & kind) && !one_in(8))
 				return f->storm;
+	if ((kind & CALL_FLUSH) && one_in(f->flush_one_in))
+		return EIO;
 	if (!one_in(f->one_in))
 		return 0;
 	k = (int)below(ERRORS);
@@ -349,7 +351,7 @@ static const char *error_name(int code)
 
 int enter(unsigned kind, const char *what, const char *path)
 {
-	int e, k;
+	int e, k, before = errno;
 
 	if (!sim_live())
 		return 0;
@@ -370,6 +372,7 @@ int enter(unsigned kind, const char *what, const char *path)
 		W->injected++;
 		say("    fails: %s", error_name(e));
 	}
+	errno = before; /* whatever the world did meanwhile */
 	return e;
 }
 

@@ -85,6 +85,8 @@ static void plan_faults(void)
 	W->faults = (struct faults){0};
 	if (one_in(3))
 		W->faults.one_in = 20 + below(300);
+	if (one_in(6))
+		W->faults.flush_one_in = 2 + below(20);
 	if (one_in(5)) {
 		W->faults.storm = storms[below(5)];
 		W->faults.from = below(1500);

@@ -50,8 +50,8 @@ static const struct {
 } spared[] = {
     {"fdatasync:problem_reserve", "it makes a file system give room now, for the day when there is none; no promise"},
     {"fsync:drop_claim", "only for a link that a power cut took: the start has flushed all else; tried by reorder-weak, scene claimed"},
-    {"fsync:fs_sync_dir<fs_publish<mend_requests", "each start makes a request again that is not there"},
-    {"fdatasync:write_temporary<fs_publish<mend_requests", "each start makes a request again that is not whole"},
+    {"fsync:fs_sync_dir<fs_publish<mend_request", "each start makes a request again that is not there"},
+    {"fdatasync:write_temporary<fs_publish<mend_request", "each start makes a request again that is not whole"},
     {"flock:take<lock_take", "here one daemon serves at a time; two real ones are tried in tests/e2e"},
     {"flock:examine<attempt_examine<check_adopted", "an attempt that seems to be over is examined again, at a place of its own"},
     {"flock:lock<hold_shared", "it keeps creel gc away, which is not simulated"},

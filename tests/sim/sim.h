@@ -62,6 +62,7 @@ struct node {
 	struct bytes data;   /* what programs see */
 	struct bytes kept;   /* what is on the disk */
 	size_t same;         /* so many bytes of both are the same */
+	size_t least;        /* how short it was at most since it became dirty: what it had before is there still */
 	bool dirty;          /* in W->dirty */
 	struct entries names, kept_names; /* of a directory: the same two */
 	uint64_t lock;       /* who holds the flock; 0: nobody */
@@ -157,6 +158,7 @@ enum death { DEATH_NONE, DEATH_KILL, DEATH_KILL_ALL, DEATH_POWER };
 
 struct faults {
 	unsigned one_in;  /* calls that fail; 0: none */
+	unsigned flush_one_in; /* flushes that fail with EIO, besides; 0: none */
 	int storm;        /* an errno value that calls of its kind fail with, or 0 */
 	uint64_t from, to; /* storm: calls of this life */
 };
@@ -294,7 +296,7 @@ struct node *entries_get(const struct entries *e, const char *name);
 
 /* ---- disk.c ---- */
 
-void disk_touched(struct node *file, size_t same); /* its bytes from `same` on are new */
+void disk_touched(struct node *file, size_t same, size_t least); /* its bytes from `same` on are new, and it was as short as `least` */
 void disk_named(struct node *dir, const char *name, struct node *node, uint64_t group, bool across);
 void disk_flush_file(struct node *file);
 void disk_flush_dir(struct node *dir);

@@ -240,7 +240,7 @@ void tree_write(struct node *file, size_t at, const void *p, size_t n)
 
 	bytes_put(&file->data, at, p, n);
 	file->mtime = file->ctime = W->wall;
-	disk_touched(file, at < was ? at : was);
+	disk_touched(file, at < was ? at : was, was);
 }
 
 void tree_cut(struct node *file, size_t n)
@@ -249,7 +249,7 @@ void tree_cut(struct node *file, size_t n)
 
 	bytes_cut(&file->data, n);
 	file->mtime = file->ctime = W->wall;
-	disk_touched(file, n < was ? n : was);
+	disk_touched(file, n < was ? n : was, n < was ? n : was);
 }
 
 /* A file as people and supervisors write it: under a dotted name, then renamed. */
