@@ -60,7 +60,7 @@ int mend_outputs(struct daemon *d, const struct live *l, struct err *e)
 	return passing.code ? -1 : 0;
 }
 
-static int mend_request(struct daemon *d, struct live *l, uint32_t i, struct err *e)
+static int mend_request(struct daemon *d, struct live *l, uint32_t i, bool anew, struct err *e)
 {
 	char path[SPOOL_PATH_MAX];
 	AUTO_FREE char *text = NULL;
@@ -71,17 +71,17 @@ static int mend_request(struct daemon *d, struct live *l, uint32_t i, struct err
 		return 0;
 	}
 	text = requests_text(l, i);
-	if (!text || is_whole(d, path, text, strlen(text)))
+	if (!text || (!anew && is_whole(d, path, text, strlen(text))))
 		return 0;
 	return fs_publish(d->spool.fd[SPOOL_ROOT], path, text, strlen(text), FS_ASIDE | FS_SYNC, e);
 }
 
-int mend_requests(struct daemon *d, struct live *l, struct err *e)
+int mend_requests(struct daemon *d, struct live *l, bool anew, struct err *e)
 {
 	uint32_t i;
 
 	for (i = 0; i < l->plan->n; i++) {
-		if (!l->exec->a[i].asked || mend_request(d, l, i, e) == 0)
+		if (!l->exec->a[i].asked || mend_request(d, l, i, anew, e) == 0)
 			continue;
 		err_prefix(e, "cannot publish the request of \"%s\"", l->plan->actions[i].id);
 		if (err_is_passing(e->code))

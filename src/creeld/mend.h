@@ -15,8 +15,8 @@
  * -1 and *e: not now, for want of descriptors, memory or a device that works; it must be tried again before the
  * execution goes on, because nobody looks at one that has ended. */
 int mend_outputs(struct daemon *d, const struct live *l, struct err *e);
-/* Requests in confirm/: those that are open are there and whole, those that were answered are not.  -1 and *e: as above;
- * nobody could answer what is not there. */
-int mend_requests(struct daemon *d, struct live *l, struct err *e);
+/* Requests in confirm/: those that are open are there and whole, those that were answered are not.  anew: what is
+ * whole may not be on the disk.  -1 and *e: as above; nobody could answer what is not there. */
+int mend_requests(struct daemon *d, struct live *l, bool anew, struct err *e);
 
 #endif

@@ -297,12 +297,15 @@ static void recover_attempts(struct daemon *d, struct live *l)
 /* What a daemon that died may have left undone, in the order in which it is done. */
 static int catch_up(struct daemon *d, struct live *l, const struct loaded *loaded, const struct seen *seen, struct err *e)
 {
-	/* state.json is written after a flush.  A daemon that was killed between one that failed and taking its commit back
-	 * left what looks whole and is on no disk; what is read after a power cut is on it. */
-	if (loaded->state_seq < l->seq && !d->rebooted && again_commit(&d->spool, l->exec->id, e) < 0)
+	/* What is read after a power cut is on the disk.  Else a flush may have failed, and the kernel has taken what it
+	 * could not write for clean: of the commit, if state.json, which follows it, is older; of what an execution that has
+	 * ended leaves, if it is still active. */
+	bool sure = d->rebooted || (loaded->state_seq >= l->seq && l->exec->outcome == OUTCOME_NONE);
+
+	if (!sure && again_execution(&d->spool, l->exec->id, e) < 0)
 		return -1;
 	/* Before events/ tell of them. */
-	if (l->exec->outcome == OUTCOME_NONE && mend_requests(d, l, e) < 0)
+	if (l->exec->outcome == OUTCOME_NONE && mend_requests(d, l, !sure, e) < 0)
 		return -1;
 	return retell(d, l, loaded, seen, e) < 0 ? -1 : mend_outputs(d, l, e);
 }

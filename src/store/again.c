@@ -118,20 +118,6 @@ static int last_commit(int dir, struct err *e)
 	return r;
 }
 
-int again_commit(const struct spool *s, const char *id, struct err *e)
-{
-	char path[SPOOL_PATH_MAX];
-	int dir, r;
-
-	spool_execution_path(id, path);
-	dir = fs_open_dir(s->fd[SPOOL_ROOT], path, e);
-	if (dir < 0)
-		return -1;
-	r = last_commit(dir, e);
-	close(dir);
-	return r;
-}
-
 static int attempt(void *ctx, int dir, const char *name, struct err *e)
 {
 	static const char *const files[] = {"output.json", "result.json", "request.json"};
@@ -152,28 +138,30 @@ static int action(void *ctx, int dir, const char *name, struct err *e)
 	return fs_each(dir, name, attempt, ctx, e) < 0 ? passing(e->code, name, e) : 0;
 }
 
-static int execution(void *ctx, int active, const char *id, struct err *e)
+int again_execution(const struct spool *s, const char *id, struct err *e)
 {
-	const struct spool *s = ctx;
 	char path[SPOOL_PATH_MAX];
 	int dir, r = 0;
 
-	(void)active;
-	if (!uuid_is_v7(id))
-		return 0;
 	spool_execution_path(id, path);
 	dir = fs_open_dir(s->fd[SPOOL_ROOT], path, e);
 	if (dir < 0)
 		return passing(e->code, path, e);
 	if (last_commit(dir, e) < 0 || in_place(dir, "state.json", e) < 0 || in_place(dir, "empty.json", e) < 0)
 		r = -1;
-	else if (fs_each(dir, "actions", action, ctx, e) < 0)
+	else if (fs_each(dir, "actions", action, NULL, e) < 0)
 		r = passing(e->code, "actions", e);
 	close(dir);
 	return r < 0 ? err_prefix(e, "%s", path) : 0;
 }
 
 /* ---- all ---- */
+
+static int active(void *spool, int dir, const char *id, struct err *e)
+{
+	(void)dir;
+	return uuid_is_v7(id) ? again_execution(spool, id, e) : 0;
+}
 
 /* What others put there, or linked to, is not ours to write. */
 static int request(void *ctx, int confirm, const char *name, struct err *e)
@@ -210,7 +198,7 @@ int again(const struct spool *s, struct err *e)
 	/* Another failure meanwhile must not be taken for this one. */
 	if (!atomic_exchange(&forgotten, false))
 		return 0;
-	if (fs_each(s->fd[SPOOL_ACTIVE], ".", execution, (void *)s, e) == 0 &&
+	if (fs_each(s->fd[SPOOL_ACTIVE], ".", active, (void *)s, e) == 0 &&
 	    fs_each(s->fd[SPOOL_CONFIRM], ".", request, NULL, e) == 0 && last_lines(s, e) == 0)
 		return 0;
 	again_needed();

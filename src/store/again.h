@@ -13,7 +13,7 @@ void again_needed(void);
  * now; it is still needed. */
 int again(const struct spool *s, struct err *e);
 
-/* The last commit of this execution alone, flushed: when it is found and nothing says that its flush went well. */
-int again_commit(const struct spool *s, const char *id, struct err *e);
+/* The same of this execution alone, and now: when it is found and nothing says that its last flush went well. */
+int again_execution(const struct spool *s, const char *id, struct err *e);
 
 #endif

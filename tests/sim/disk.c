@@ -64,7 +64,6 @@ void disk_forget(struct node *file)
 {
 	if (!file->dirty)
 		return;
-	W->forgot = true;
 	say("the kernel forgets what it could not write of inode %u", file->ino);
 	file->same = file->data.n;
 	clean(file);

@@ -250,7 +250,7 @@ static void gather_commit(void *ctx, const char *text, size_t n, uint32_t seq)
 	if (commit_decode(text, n, g->x->plan, &c, fold, g, &e) < 0)
 		broke("commit %u of %s cannot be read: %s", seq, g->id, e.text);
 	for (k = 0; k < c.events.n; k++) {
-		if (!W->forgot && !told_in_events(g->id, seq, k))
+		if (!told_in_events(g->id, seq, k))
 			broke("event %zu of commit %u of %s is missing in events/", k, seq, g->id);
 		vec_push(&g->all, c.events.v[k]);
 	}

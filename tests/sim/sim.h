@@ -183,7 +183,6 @@ struct world {
 	size_t nchanges, changes_cap;
 	struct node **dirty;
 	size_t ndirty, dirty_cap;
-	bool forgot; /* a failed flush lost data */
 	bool child_ended; /* SIGCHLD is pending */
 	/* processes */
 	struct proc procs[64];
