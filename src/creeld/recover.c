@@ -513,10 +513,26 @@ static int clear_request(void *daemon, int dir, const char *entry, struct err *e
 	return 0; /* a directory of that name is nobody's request */
 }
 
+/* Where a rename was cut in two there are both names, and the temporary one is nobody's.  fs_each passes over it. */
+static int clear_temporaries(int confirm, struct err *e)
+{
+	DIR *handle = fs_dir_open(confirm, ".", e);
+	const char *name;
+
+	while (handle && (name = fs_dir_next(handle, e)))
+		if (name[0] == '.' && text_ends_with(name, ".request.json.tmp"))
+			unlinkat(confirm, name, 0);
+	if (handle)
+		closedir(handle);
+	return e->code ? -1 : 0;
+}
+
 /* Requests that nobody waits for any more: answered just before a crash, or copied before they were. */
 static int clear_requests(struct daemon *d, struct err *e)
 {
-	if (fs_each(d->spool.fd[SPOOL_CONFIRM], ".", clear_request, d, e) < 0)
+	int confirm = d->spool.fd[SPOOL_CONFIRM];
+
+	if (fs_each(confirm, ".", clear_request, d, e) < 0 || clear_temporaries(confirm, e) < 0)
 		return err_prefix(e, "cannot clear old requests");
 	return 0;
 }

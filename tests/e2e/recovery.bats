@@ -242,12 +242,14 @@ power_cut() {
 	power_cut
 	: >"$(where)/actions/a/1/output.json"
 	: >"$S/confirm/$id.b.request.json"
+	: >"$S/confirm/.$id.c.request.json.tmp" # a rename that was cut in two
 	truncate -s -40 "$(where)/state.json" # its beginning is right
 	drain
 	[ "$status" -eq 2 ]
 	is_state .status paused_for_confirmation
 	[ "$(cat "$(where)/actions/a/1/output.json")" = '{"n":"1"}' ]
 	[ "$(jq -r .action "$S/confirm/$id.b.request.json")" = b ]
+	[ ! -e "$S/confirm/.$id.c.request.json.tmp" ]
 	say "confirm/$id.b.approve"
 	drain
 	[ "$status" -eq 0 ]

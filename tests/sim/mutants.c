@@ -54,6 +54,8 @@ static const struct {
     {"fdatasync:write_temporary<fs_publish<mend_request", "each start makes a request again that is not whole"},
     {"flock:take<lock_take", "here one daemon serves at a time; two real ones are tried in tests/e2e"},
     {"flock:examine<attempt_examine<check_adopted", "an attempt that seems to be over is examined again, at a place of its own"},
+    {"flock:examine<attempt_examine<take_away", "after a power cut, when this is asked, no lock of before is held by anybody"},
+    {"fsync:fs_sync_dir<fs_publish<last_commit", "a syncfs or the next commit's flush follows; it takes a failed flush, a kill and a power cut in a row"},
     {"flock:lock<hold_shared", "it keeps creel gc away, which is not simulated"},
     {"flock:append_lines", "O_APPEND keeps whole lines apart; it matters when one is cut short at the same moment"},
     {"O_EXCL:create_file", "what lies there is removed at the start; only after a failure of its own is it met"},
