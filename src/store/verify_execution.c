@@ -182,6 +182,16 @@ static bool has_begun(struct checking *c, const char *path)
 	       (fstatat(c->v->s->fd[SPOOL_ROOT], lock, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0);
 }
 
+/* An instance of a forEach that the plan does not have: the commit that was to make it was never written. */
+static bool is_instance_to_be(const struct plan *p, const char *action)
+{
+	const char *dot = strrchr(action, '.');
+	AUTO_FREE char *of = dot ? xstrndup(action, (size_t)(dot - action)) : NULL;
+	uint32_t i = of ? plan_find(p, of) : NO_ACTION;
+
+	return i != NO_ACTION && p->actions[i].for_each && plan_find(p, action) == NO_ACTION;
+}
+
 static void check_unknown(struct checking *c, const char *path, const struct member *m)
 {
 	const struct exec *x = c->l->exec;
@@ -191,9 +201,9 @@ static void check_unknown(struct checking *c, const char *path, const struct mem
 	/* The next attempt is made ready while its commit is being flushed, and an answer moves before it shows. */
 	if (c->active && c->v->how->daemon_runs && i != NO_ACTION && (next || m->kind == MEMBER_CONFIRM))
 		return;
-	if (next && !has_begun(c, path))
-		report(c, false, path, "it was made ready for an attempt that never began", "nothing; the next attempt takes it",
-		       REPAIR_NONE);
+	if ((next || (m->kind == MEMBER_ATTEMPT && is_instance_to_be(x->plan, m->action))) && !has_begun(c, path))
+		report(c, false, path, "it was made ready for an attempt that never began",
+		       next ? "nothing; the next attempt takes it" : "nothing; it can be removed", REPAIR_NONE);
 	else if (m->kind == MEMBER_CONFIRM && i != NO_ACTION)
 		report(c, false, path, "it is of a request whose answer the journal does not know", "the daemon asks again",
 		       REPAIR_NONE);

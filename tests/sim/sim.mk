@@ -22,8 +22,9 @@ $(BUILD)/tests/sim/sim: $(sim_obj) $(filter-out %/main.o,$(creeld_obj)) $(BUILD)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(sim_wraps)) -o $@ $^ $(PKG_LIBS) $(TAR_LIBS) -lm
 
 # Seeds that notice when what they found is taken out again: what a failed syncfs gave up (87, 149, 615), a daemon without
-# a configuration that closes standard input (182), an end that could not be flushed at a start and was let go (2970).  A
-# world changes with every call that the daemon makes: look for others when these notice it no more.
+# a configuration that closes standard input (182), an instance of a forEach that was made ready and whose commit never
+# came, taken for damage (2970).  A world changes with every call that the daemon makes: look for others when these notice
+# it no more.
 sim_finds := 87 149 182 615 2970
 
 .PHONY: check-sim
