@@ -253,13 +253,14 @@ class Mutants(Suite):
     def table(points):
         """The rows of the table of mutants, of what the tasks say."""
         rows = sorted({line for point in points for line in point.splitlines() if line.count(" | ") == 2})
-        caught = [row for row in rows if not row.endswith(("| nothing", "MISSED")) and "| MISSED" not in row]
+        tried = [row for row in rows if "| no mutant:" not in row]
+        caught = [row for row in tried if not row.endswith(("| nothing", "MISSED")) and "| MISSED" not in row]
         if not rows:
             return []
         return ["| mutant | what it breaks | what caught it |", "|---|---|---|",
                 *("| `%s` | %s | %s |" % tuple(re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", cell.replace("|", "\\|"))
                                               for cell in row.split(" | ")) for row in rows), "",
-                "%d of %d mutants are caught." % (len(caught), len(rows))]
+                "%d of %d mutants are caught." % (len(caught), len(tried))]
 
     def caught(self, task, what, by):
         return "%s | %s | %s" % (task.variant, what, by)
