@@ -40,9 +40,19 @@ static void say_go(const struct flush_go *go)
 		log_debug("a supervisor left before its attempt could start");
 }
 
+static void tell_loop(void)
+{
+	uint64_t one = 1;
+
+	if (write(flusher.event, &one, sizeof one) < 0) {
+		/* an eventfd that is full has already been written to */
+	}
+}
+
 /* Attempts are handed to supervisors while the job is being flushed; whoever comes last says go. */
 static void flush_durable(struct flush_job *j)
 {
+	bool tell;
 	size_t k;
 
 	pthread_mutex_lock(&flusher.mutex);
@@ -50,7 +60,10 @@ static void flush_durable(struct flush_job *j)
 		say_go(&j->go.v[k]);
 	j->go.n = 0;
 	j->durable = true;
+	tell = j->awaited;
 	pthread_mutex_unlock(&flusher.mutex);
+	if (tell)
+		tell_loop();
 }
 
 void flush_go_when_durable(struct flush_job *j, struct flush_go go)
@@ -68,8 +81,6 @@ static void *run(void *unused)
 	(void)unused;
 	pthread_mutex_lock(&flusher.mutex);
 	for (;;) {
-		uint64_t one = 1;
-
 		while (!flusher.job)
 			pthread_cond_wait(&flusher.wake, &flusher.mutex);
 		pthread_mutex_unlock(&flusher.mutex);
@@ -80,9 +91,7 @@ static void *run(void *unused)
 		flusher.job = NULL;
 		flusher.busy = false;
 		pthread_cond_broadcast(&flusher.wake);
-		if (write(flusher.event, &one, sizeof one) < 0) {
-			/* an eventfd that is full has already been written to */
-		}
+		tell_loop();
 	}
 	return NULL;
 }
@@ -135,11 +144,40 @@ static void hand_over(struct daemon *d)
 	pthread_mutex_unlock(&flusher.mutex);
 }
 
+/* Is there more to start than supervisors are ready for, and more to be written than a few lines?  Slots that become free
+ * meanwhile must not wait for that. */
+static bool has_news_early(const struct daemon *d, const struct flush_job *j)
+{
+	size_t k, starts = 0;
+
+	if (j->admissions.n + j->states.n + j->files.n == 0)
+		return false;
+	for (k = 0; k < j->admissions.n; k++)
+		starts += events_count(&j->admissions.v[k].events, EV_ACTION_REQUESTED);
+	for (k = 0; k < j->commits.n; k++)
+		starts += events_count(&j->commits.v[k].events, EV_ACTION_REQUESTED);
+	return starts > d->ready_children.n;
+}
+
+static void await_durable(struct daemon *d, struct flush_job *j)
+{
+	bool durable;
+
+	pthread_mutex_lock(&flusher.mutex);
+	j->awaited = true;
+	durable = j->durable;
+	pthread_mutex_unlock(&flusher.mutex);
+	if (durable)
+		perform(d, j);
+}
+
 void flush_submit(struct daemon *d, struct flush_job *j)
 {
 	d->job = j;
 	hand_over(d);
 	ready_prepare(d, j);
+	if (has_news_early(d, j))
+		await_durable(d, j);
 }
 
 void flusher_retry(struct daemon *d)
@@ -223,6 +261,7 @@ static void job_succeeded(struct daemon *d)
 	if (j->commits.n > 0)
 		d->flush_us += (j->took_us - d->flush_us) / 4;
 	perform(d, j);
+	perform_ends(d, j);
 	large = admitted_much(j);
 	job_free(j);
 	if (large) /* reading a plan takes several times the memory of what stays */
@@ -231,15 +270,18 @@ static void job_succeeded(struct daemon *d)
 
 void flusher_done(struct daemon *d)
 {
+	bool busy, durable;
 	uint64_t n;
-	bool busy;
 
-	if (read(d->flush_event, &n, sizeof n) < 0)
+	if (read(d->flush_event, &n, sizeof n) < 0 || !d->job)
 		return;
 	pthread_mutex_lock(&flusher.mutex);
 	busy = flusher.busy;
+	durable = d->job->durable;
 	pthread_mutex_unlock(&flusher.mutex);
-	if (busy || !d->job)
+	if (busy && durable)
+		perform(d, d->job);
+	if (busy)
 		return;
 	if (flusher.answer < 0)
 		job_failed(d);

@@ -7,7 +7,8 @@
  *   3. place      link active/ID; rename new executions into place; write commits and rename them into journals
  *   4. flush      commits and directories
  *      ── from here on it happened ──
- *      go         the supervisors that were made ready for the attempts of these commits start them
+ *      go         the supervisors that were made ready for the attempts of these commits start them; and the loop is told,
+ *                 if it has more to start and what follows takes a while
  *   5. show       requests into confirm/, answered ones and obeyed control files away; what was looked at in
  *                 confirm/by/ is noted
  *   6. tell       append to events/
@@ -75,7 +76,9 @@ struct flush_job {
 	struct buf events; /* lines, all of one day */
 	char day[11];
 	VEC(struct flush_go) go; /* those to come */
+	bool awaited;            /* the loop is to be told when it is durable, and not only when all is done */
 	bool durable;            /* it happened */
+	bool performed;          /* and what it allows has been done; the loop's */
 	enum flush_step step; /* where to go on */
 	size_t at;            /* in the step's list */
 	int64_t took_us;      /* to be durable */

@@ -11,60 +11,58 @@
 #include "base/mem.h"
 #include "creeld/flush.h"
 
-/* One thread flushes the files, this one their names: the device serves both at once. */
+/* A part of a job that touches nothing that the other part touches. */
+typedef int (*job_part)(const struct spool *, struct flush_job *, struct err *);
+
+/* Two threads share what waits for the device, which serves both at once: one flushes the files of commits and this one
+ * their names; new executions are written by turns. */
 static struct {
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;
 	const struct spool *spool;
-	const struct flush_job *job; /* whose journals are to be flushed */
+	struct flush_job *job;
+	job_part part; /* to do */
 	struct err error;
 	int answer;
 } second = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
-
-static int flush_journals(const struct spool *s, const struct flush_job *j, struct err *e)
-{
-	size_t k;
-
-	for (k = 0; k < j->commits.n; k++)
-		if (journal_flush(s, j->commits.v[k].live->exec->id, e) < 0)
-			return -1;
-	return 0;
-}
 
 void *flush_second_thread(void *unused)
 {
 	(void)unused;
 	pthread_mutex_lock(&second.mutex);
 	for (;;) {
-		while (!second.job)
+		while (!second.part)
 			pthread_cond_wait(&second.wake, &second.mutex);
 		pthread_mutex_unlock(&second.mutex);
-		second.answer = flush_journals(second.spool, second.job, &second.error);
+		second.answer = second.part(second.spool, second.job, &second.error);
 		pthread_mutex_lock(&second.mutex);
-		second.job = NULL;
+		second.part = NULL;
 		pthread_cond_broadcast(&second.wake);
 	}
 	return NULL;
 }
 
-static void begin_journals(const struct spool *s, const struct flush_job *j)
+/* Both parts at once; each is brought to its end, whatever becomes of the other. */
+static int do_both(const struct spool *s, struct flush_job *j, job_part ours, job_part theirs)
 {
+	int r;
+
 	pthread_mutex_lock(&second.mutex);
 	second.spool = s;
 	second.job = j;
+	second.part = theirs;
 	pthread_cond_broadcast(&second.wake);
 	pthread_mutex_unlock(&second.mutex);
-}
-
-static int end_journals(struct err *e)
-{
+	r = ours(s, j, &j->error);
 	pthread_mutex_lock(&second.mutex);
-	while (second.job)
+	while (second.part)
 		pthread_cond_wait(&second.wake, &second.mutex);
 	pthread_mutex_unlock(&second.mutex);
-	if (second.answer < 0)
-		*e = second.error;
-	return second.answer;
+	if (second.answer < 0 && r == 0) {
+		j->error = second.error;
+		r = -1;
+	}
+	return r;
 }
 
 static int put_commits(const struct spool *s, struct flush_job *j)
@@ -83,26 +81,33 @@ static int put_commits(const struct spool *s, struct flush_job *j)
 	return 0;
 }
 
-/* Every file is flushed and closed, whatever became of the others. */
-static int flush_commits(const struct spool *s, struct flush_job *j)
+static int flush_journals(const struct spool *s, struct flush_job *j, struct err *e)
 {
-	struct err e;
+	size_t k;
+
+	for (k = 0; k < j->commits.n; k++)
+		if (journal_flush(s, j->commits.v[k].live->exec->id, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* Every file is flushed and closed, whatever became of the others. */
+static int flush_files(const struct spool *s, struct flush_job *j, struct err *e)
+{
+	struct err other;
 	size_t k;
 	int r = 0;
 
-	if (j->commits.n == 0)
-		return 0;
-	begin_journals(s, j);
+	(void)s;
 	for (k = 0; k < j->commits.n; k++)
-		if (commit_flush(j->commits.v[k].file, &e) < 0 && r == 0) {
-			j->error = e;
+		if (commit_flush(j->commits.v[k].file, r == 0 ? e : &other) < 0)
 			r = -1;
-		}
-	if (end_journals(&e) < 0 && r == 0) {
-		j->error = e;
-		r = -1;
-	}
 	return r;
+}
+
+static int flush_commits(const struct spool *s, struct flush_job *j)
+{
+	return j->commits.n == 0 ? 0 : do_both(s, j, flush_files, flush_journals);
 }
 
 static int write_commits(const struct spool *s, struct flush_job *j)
@@ -121,13 +126,31 @@ static int write_commits(const struct spool *s, struct flush_job *j)
 	return r;
 }
 
+/* Every other one, from the k-th. */
+static int write_from(size_t k, const struct spool *s, const struct flush_job *j, struct err *e)
+{
+	for (; k < j->admissions.n; k += 2)
+		if (admission_write(s, &j->admissions.v[k].files, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int write_even(const struct spool *s, struct flush_job *j, struct err *e)
+{
+	return write_from(0, s, j, e);
+}
+
+static int write_odd(const struct spool *s, struct flush_job *j, struct err *e)
+{
+	return write_from(1, s, j, e);
+}
+
 static int write_admissions(const struct spool *s, struct flush_job *j)
 {
 	size_t k;
 
-	for (k = 0; k < j->admissions.n; k++)
-		if (admission_write(s, &j->admissions.v[k].files, &j->error) < 0)
-			return -1;
+	if ((j->admissions.n > 1 ? do_both(s, j, write_even, write_odd) : write_even(s, j, &j->error)) < 0)
+		return -1;
 	if (j->admissions.n > 0 && spool_sync(s, &j->error) < 0)
 		return -1;
 	for (k = 0; k < j->admissions.n; k++)

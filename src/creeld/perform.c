@@ -1,5 +1,5 @@
 /*
- * perform.c - what a durable commit allows: attempts start, attempts end, executions are let go.
+ * perform.c - what a durable commit allows: attempts start and end; and then executions are let go.
  */
 #include "creeld/perform.h"
 
@@ -96,14 +96,23 @@ static void note_told(struct daemon *d, const struct flush_job *j)
 
 void perform(struct daemon *d, struct flush_job *j)
 {
-	VEC(struct live *) over = {0};
 	size_t k;
 
-	note_told(d, j);
+	if (j->performed)
+		return;
+	j->performed = true;
 	for (k = 0; k < j->admissions.n; k++)
 		perform_events(d, j->admissions.v[k].live, &j->admissions.v[k].events);
 	for (k = 0; k < j->commits.n; k++)
 		perform_events(d, j->commits.v[k].live, &j->commits.v[k].events);
+}
+
+void perform_ends(struct daemon *d, const struct flush_job *j)
+{
+	VEC(struct live *) over = {0};
+	size_t k;
+
+	note_told(d, j);
 	for (k = 0; k < j->states.n; k++)
 		if (j->states.v[k].final)
 			vec_push(&over, j->states.v[k].live);

@@ -59,21 +59,12 @@ void writeback_start(const struct spool *s)
 	writeback.fd = -1;
 }
 
-static size_t attempts_in(const struct events *events)
-{
-	size_t k, n = 0;
-
-	for (k = 0; k < events->n; k++)
-		n += events->v[k].type == EV_ACTION_REQUESTED;
-	return n;
-}
-
 void writeback_count(const struct flush_job *j)
 {
 	size_t k, n = 0;
 
 	for (k = 0; k < j->commits.n; k++)
-		n += attempts_in(&j->commits.v[k].events);
+		n += events_count(&j->commits.v[k].events, EV_ACTION_REQUESTED);
 	/* Where one attempt follows another, the next commit is waited for: nothing is to be in its way. */
 	if (n > 1)
 		writeback.attempts += n;

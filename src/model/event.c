@@ -45,6 +45,15 @@ int event_parse(const char *name)
 	return -1;
 }
 
+size_t events_count(const struct events *e, enum event_type t)
+{
+	size_t k, n = 0;
+
+	for (k = 0; k < e->n; k++)
+		n += e->v[k].type == t;
+	return n;
+}
+
 void events_clear(struct events *e)
 {
 	size_t i;

@@ -62,6 +62,8 @@ const char *event_name(enum event_type t);
 /* The type of that name, or -1. */
 int event_parse(const char *name);
 
+/* How many of them are of this type. */
+size_t events_count(const struct events *e, enum event_type t);
 void events_clear(struct events *e); /* drops the events, keeps the memory */
 void events_free(struct events *e);
 
