@@ -90,9 +90,7 @@ static int patience(struct daemon *d)
 	if (at >= 0)
 		ms = min_ms(ms, at);
 	ms = min_ms(ms, d->last_scan + d->config.rescan - mono);
-	if (turn_held(d))
-		ms = min_ms(ms, d->held_since + TURN_HOLD_MS - mono);
-	else if (d->more_in_inbox || d->dirty.n + d->slow.n > 0 || d->scan)
+	if (!turn_held(d) && (d->more_in_inbox || d->dirty.n + d->slow.n > 0 || d->scan))
 		return 0;
 	if (json_object_size(d->later) > 0)
 		ms = min_ms(ms, d->last_look + WAIT_LATER_MS - mono);

@@ -511,32 +511,40 @@ void turn(struct daemon *d)
 		flush_submit(d, j);
 }
 
-msec turn_deadline(struct daemon *d)
+/* The earlier of two points in time, of which 0 is none. */
+static msec earlier(msec a, msec b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
+static msec next_timer(struct daemon *d)
 {
 	struct heap_item item;
-	msec at = breakers_deadline(d), over = subexec_deadline(d), mono = clock_mono(), wall = clock_wall();
-	size_t k;
 
 	while (heap_peek(&d->timers, &item)) {
 		struct live *l = item.id < d->lives.n ? d->lives.v[item.id] : NULL;
 
-		if (l && l->deadline == item.key) {
-			at = !at || item.key < at ? item.key : at;
-			break;
-		}
+		if (l && l->deadline == item.key)
+			return item.key;
 		heap_pop(&d->timers, &item);
 	}
-	if (over && (!at || over < at))
-		at = over;
-	over = apis_deadline(d);
-	if (over && (!at || over < at))
-		at = over;
+	return 0;
+}
+
+msec turn_deadline(struct daemon *d)
+{
+	msec at = next_timer(d), mono = clock_mono(), wall = clock_wall();
+	size_t k;
+
+	if (turn_held(d)) /* all else waits for its end, and to ask for it again and again brings it no sooner */
+		return earlier(at, d->held_since - mono + wall + TURN_HOLD_MS);
+	at = earlier(at, breakers_deadline(d));
+	at = earlier(at, subexec_deadline(d));
+	at = earlier(at, apis_deadline(d));
 	for (k = 0; k < d->stale.n; k++) {
 		msec due = state_due(d->lives.v[d->stale.v[k]]);
 
-		due = (due > d->next_state ? due : d->next_state) - mono + wall;
-		if (!at || due < at)
-			at = due;
+		at = earlier(at, (due > d->next_state ? due : d->next_state) - mono + wall);
 	}
 	return at;
 }
