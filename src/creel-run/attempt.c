@@ -25,7 +25,7 @@ static int open_directory(const char *path, struct err *e)
 	}
 	if (mkdir(path, 0755) < 0 && errno != EEXIST)
 		return err_sys(e, errno, "cannot make directory %s", path);
-	fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, errno, "cannot open directory %s", path);
 	return fd;
@@ -65,6 +65,8 @@ enum attempt_open attempt_open(struct attempt *a, const struct spec *s, struct e
 		err_sys(e, errno, "cannot look at lock");
 		return ATTEMPT_FAILED;
 	}
+	a->device = st.st_dev;
+	a->inode = st.st_ino;
 	/* Only with the lock in hand do these mean anything: whoever makes them holds it. */
 	if (fs_exists(a->dir, "void"))
 		err_set(e, ECANCELED, "the attempt was declared void");
@@ -105,14 +107,10 @@ static int read_boot_id(char out[64], struct err *e)
 int attempt_place(struct attempt *a, const struct spec *s, struct err *e)
 {
 	char boot[64] = "";
-	struct stat st;
 
 	if (!s->boot && read_boot_id(boot, e) < 0)
 		return -1;
-	if (fstat(a->lock, &st) < 0)
-		return err_sys(e, errno, "cannot look at lock");
-	snprintf(a->place, sizeof a->place, "boot=%.40s dev=%llu ino=%llu", s->boot ? s->boot : boot,
-		 (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	snprintf(a->place, sizeof a->place, "boot=%.40s dev=%llu ino=%llu", s->boot ? s->boot : boot, a->device, a->inode);
 	return 0;
 }
 

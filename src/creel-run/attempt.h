@@ -16,7 +16,8 @@ enum attempt_open {
 
 struct attempt {
 	int dir;
-	int lock;        /* open, and locked as long as this process lives */
+	int lock;        /* open, and locked until attempt_close */
+	unsigned long long device, inode; /* of the lock file */
 	char place[160]; /* the part of the lock's line that does not depend on the action's process */
 };
 

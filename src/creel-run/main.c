@@ -137,10 +137,12 @@ static bool hopeless(int code)
 /* A result is worth waiting for: without it the attempt is lost, and what it did may be done again. */
 static int publish(const struct result *r, const struct spec *s, int dir)
 {
-	AUTO_BUF struct buf text = BUF_INIT;
+	/* Kept from attempt to attempt: the C library would fetch a page for it each time, and give it back. */
+	static struct buf text;
 	bool published = false, told = false;
 	struct err e;
 
+	buf_reset(&text);
 	report_write(r, s, dir, &text);
 	for (;;) {
 		if (!published)
@@ -165,22 +167,19 @@ static int not_now(const struct result *r, const struct spec *s)
 }
 
 /* An attempt that is ours.  waits: only at a word. */
-static int run_ours(struct attempt *a, const struct spec *s, bool waits)
+static int run_ours(struct attempt *a, const struct spec *s, bool waits, struct result *r)
 {
-	int code = DISMISSED;
-	struct result r;
 	size_t n;
 
-	supervise_ready(a, s, &r);
-	if (!waits || supervise_wait(WORDS, NULL, 0, &n) == 'G') {
-		supervise(a, s, &r);
-		code = r.passing ? not_now(&r, s) : publish(&r, s, a->dir);
-	}
-	report_free(&r);
-	return code;
+	supervise_ready(a, s, r);
+	if (waits && supervise_wait(WORDS, NULL, 0, &n) != 'G')
+		return DISMISSED;
+	supervise(a, s, r);
+	return r->passing ? not_now(r, s) : publish(r, s, a->dir);
 }
 
-static int run(const struct spec *s, bool waits)
+/* r: to be freed by the caller, when nobody waits any more. */
+static int run(const struct spec *s, bool waits, struct result *r)
 {
 	struct attempt a;
 	struct err e;
@@ -188,7 +187,7 @@ static int run(const struct spec *s, bool waits)
 
 	switch (attempt_open(&a, s, &e)) {
 	case ATTEMPT_OURS:
-		code = run_ours(&a, s, waits);
+		code = run_ours(&a, s, waits, r);
 		break;
 	case ATTEMPT_HELD:
 		log_info("%s: somebody else holds the lock; leaving", s->dir);
@@ -215,6 +214,7 @@ static int bad_specification(const struct err *e)
 static int run_one(void)
 {
 	int code = EXIT_ENVIRONMENT;
+	struct result r = {0};
 	struct spec s;
 	struct err e;
 
@@ -224,8 +224,9 @@ static int run_one(void)
 		log_error("%s; nothing was started", e.text);
 	} else {
 		s.fd4 = 0;
-		code = run(&s, false);
+		code = run(&s, false, &r);
 	}
+	report_free(&r);
 	spec_free(&s);
 	return code;
 }
@@ -235,11 +236,8 @@ static int take_specification(struct spec *s, int file, char *text, size_t n, st
 {
 	int r;
 
-	if (n > 0) {
-		r = spec_take(s, text, n, e);
-		explicit_bzero(text, n);
-		return r;
-	}
+	if (n > 0)
+		return spec_take(s, text, n, e);
 	if (lseek(file, 0, SEEK_SET) < 0)
 		return err_sys(e, errno, "cannot read its file");
 	r = spec_read(s, file, e);
@@ -251,6 +249,7 @@ static int attend(void)
 {
 	static char text[SPEC_INLINE];
 	int file = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, SHARED + 1), word, code;
+	bool told;
 	struct err e;
 	size_t n;
 
@@ -259,20 +258,21 @@ static int attend(void)
 		return EXIT_ENVIRONMENT;
 	}
 	while ((word = supervise_wait(WORDS, text, sizeof text, &n)) == 'P' || word == 'R') {
-		struct spec s;
+		struct result r = {0};
+		struct spec s = {0};
 
 		if (take_specification(&s, file, text, n, &e) < 0) {
 			code = bad_specification(&e);
 		} else {
 			s.fd4 = s.fd4 && shared;
-			code = run(&s, word == 'P');
+			code = run(&s, word == 'P', &r);
 		}
-		spec_free(&s);
-		if (code == DISMISSED)
-			return EXIT_DISMISSED;
 		/* Whoever reads this knows where the result is.  If there is nobody, results/ has told it. */
-		if (code != EXIT_PUBLISHED || write(WORDS, "D", 1) != 1)
-			return code;
+		told = code == EXIT_PUBLISHED && write(WORDS, "D", 1) == 1;
+		report_free(&r);
+		spec_free(&s);
+		if (!told)
+			return code == DISMISSED ? EXIT_DISMISSED : code;
 	}
 	return EXIT_DISMISSED;
 }

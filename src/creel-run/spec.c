@@ -88,12 +88,12 @@ static int check(const struct spec *s, unsigned seen, struct err *e)
 /* Sort the strings out.  The two vectors were made as long as there are strings. */
 static int parse(struct spec *s, struct err *e)
 {
-	char *end = s->text.p + s->text.len;
+	char *end = s->text + s->length;
 	size_t args = 0, envs = 0, secrets = 0, number = 0;
 	unsigned seen = 0;
 	char *next;
 
-	for (char *p = s->text.p; p < end; p = next) {
+	for (char *p = s->text; p < end; p = next) {
 		char *equals = strchr(p, '=');
 		size_t n;
 
@@ -124,12 +124,12 @@ static int understand(struct spec *s, struct err *e)
 {
 	size_t strings = 0;
 
-	if (s->text.len == 0)
+	if (s->length == 0)
 		return err_set(e, EBADMSG, "it is empty");
-	if (s->text.p[s->text.len - 1] != '\0')
+	if (s->text[s->length - 1] != '\0')
 		return err_set(e, EBADMSG, "it was cut short: the last string has no end");
-	for (size_t i = 0; i < s->text.len; i++)
-		strings += s->text.p[i] == '\0';
+	for (size_t i = 0; i < s->length; i++)
+		strings += s->text[i] == '\0';
 	s->argv = xcalloc(strings + 1, sizeof *s->argv);
 	s->envp = xcalloc(strings + 1, sizeof *s->envp);
 	s->secrets = xcalloc(strings + 1, sizeof *s->secrets);
@@ -146,15 +146,18 @@ static const struct spec defaults = {.grace_ms = SPEC_GRACE_MS, .stdout_cap = SP
 int spec_read(struct spec *s, int fd, struct err *e)
 {
 	*s = defaults;
-	if (fs_read_fd(fd, "the specification", SPEC_MAX, &s->text, e) < 0)
+	if (fs_read_fd(fd, "the specification", SPEC_MAX, &s->bytes, e) < 0)
 		return -1;
+	s->text = s->bytes.p;
+	s->length = s->bytes.len;
 	return understand(s, e);
 }
 
-int spec_take(struct spec *s, const char *text, size_t n, struct err *e)
+int spec_take(struct spec *s, char *text, size_t n, struct err *e)
 {
 	*s = defaults;
-	buf_put(&s->text, text, n);
+	s->text = text;
+	s->length = n;
 	return understand(s, e);
 }
 
@@ -163,5 +166,7 @@ void spec_free(struct spec *s)
 	free(s->argv);
 	free(s->envp);
 	free(s->secrets);
-	buf_free(&s->text);
+	if (s->length > 0)
+		explicit_bzero(s->text, s->length);
+	buf_free(&s->bytes);
 }

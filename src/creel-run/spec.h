@@ -43,13 +43,16 @@ struct spec {
 	char **envp; /* ends with NULL */
 	char **secrets; /* ends with NULL; to be masked in what the action leaves */
 	struct mask_set masks; /* of them */
-	struct buf text; /* what all of the above points into */
+	char *text; /* what all of the above points into: bytes, or the caller's */
+	size_t length;
+	struct buf bytes;
 };
 
 /* Read and check what descriptor fd holds.  0, or -1 with *e. */
 int spec_read(struct spec *s, int fd, struct err *e);
-/* Check n bytes of text. */
-int spec_take(struct spec *s, const char *text, size_t n, struct err *e);
+/* Check n bytes of text, which stay the caller's and are pointed into until spec_free. */
+int spec_take(struct spec *s, char *text, size_t n, struct err *e);
+/* Wipes the text, too: there may be secrets in it. */
 void spec_free(struct spec *s);
 
 #endif

@@ -123,16 +123,22 @@ int supervise_wait(int fd, char *text, size_t max, size_t *n)
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 
 	for (;;) {
-		/* A word that came before a signal counts: the action is started, and then ended. */
-		ssize_t got = recvmsg(fd, &message, MSG_DONTWAIT);
+		ssize_t got;
 
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		/* A word that came before a signal counts: the action is started, and then ended. */
+		if (!fds[0].revents) {
+			if (read_signals())
+				return -1;
+			continue;
+		}
+		got = recvmsg(fd, &message, MSG_DONTWAIT);
 		if (got > 0) {
 			*n = (size_t)got - 1;
 			return message.msg_flags & MSG_TRUNC ? -1 : letter;
 		}
 		if (got == 0 || (errno != EAGAIN && errno != EINTR))
-			return -1;
-		if (poll(fds, 2, -1) > 0 && !fds[0].revents && read_signals())
 			return -1;
 	}
 }
