@@ -16,11 +16,11 @@ SANITIZE ?=
 VERSION  := 0.1.0
 Q        := $(if $(V),,@)# V=1 shows every command
 
-PKGS     := jansson yaml-0.1 libpcre2-8 libcrypto
+PKGS     := jansson yaml-0.1 libpcre2-8 nettle
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 TAR_LIBS   := $(shell pkg-config --libs libarchive 2>/dev/null)# of creel alone
-HTTP_LIBS   = $(shell pkg-config --libs zlib 2>/dev/null)
+HTTP_LIBS   = $(shell pkg-config --libs zlib libcrypto 2>/dev/null)
 WIRE_LIBS   = $(shell pkg-config --libs libcurl libssl jansson libcrypto 2>/dev/null)# of creel-http-wire alone
 
 CPPFLAGS += -Isrc -I$(BUILD)/gen -D_GNU_SOURCE -DPCRE2_CODE_UNIT_WIDTH=8 -DCREEL_VERSION='"$(VERSION)"'

@@ -1,10 +1,15 @@
 #include "base/sha.h"
 
-#include <openssl/evp.h>
+#include <nettle/sha1.h>
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+
+struct sha_stream {
+	struct sha256_ctx state;
+};
 
 static void to_hex(const unsigned char digest[32], char out[SHA256_HEX])
 {
@@ -20,41 +25,34 @@ static void to_hex(const unsigned char digest[32], char out[SHA256_HEX])
 
 void sha256_hex(const void *p, size_t n, char out[SHA256_HEX])
 {
-	unsigned char digest[32];
+	struct sha_stream s;
+	unsigned char digest[SHA256_DIGEST_SIZE];
 
-	if (!EVP_Digest(p, n, digest, NULL, EVP_sha256(), NULL))
-		abort(); /* a library without SHA-256 cannot serve */
+	sha256_init(&s.state);
+	sha256_update(&s.state, n, p);
+	sha256_digest(&s.state, sizeof digest, digest);
 	to_hex(digest, out);
 }
-
-struct sha_stream {
-	EVP_MD_CTX *ctx;
-};
 
 struct sha_stream *sha_begin(void)
 {
 	struct sha_stream *s = xmalloc(sizeof *s);
 
-	s->ctx = EVP_MD_CTX_new();
-	if (!s->ctx || !EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL))
-		abort();
+	sha256_init(&s->state);
 	return s;
 }
 
 void sha_add(struct sha_stream *s, const void *p, size_t n)
 {
-	if (!EVP_DigestUpdate(s->ctx, p, n))
-		abort();
+	sha256_update(&s->state, n, p);
 }
 
 void sha_end(struct sha_stream *s, char out[SHA256_HEX])
 {
-	unsigned char digest[32];
+	unsigned char digest[SHA256_DIGEST_SIZE];
 
-	if (!EVP_DigestFinal_ex(s->ctx, digest, NULL))
-		abort();
+	sha256_digest(&s->state, sizeof digest, digest);
 	to_hex(digest, out);
-	EVP_MD_CTX_free(s->ctx);
 	free(s);
 }
 
@@ -66,11 +64,10 @@ void sha256_tagged(const void *p, size_t n, char out[SHA256_TAGGED])
 
 void sha1_two(const void *a, size_t an, const void *b, size_t bn, unsigned char out[20])
 {
-	unsigned char *both = xmalloc(an + bn);
+	struct sha1_ctx state;
 
-	memcpy(both, a, an);
-	memcpy(both + an, b, bn);
-	if (!EVP_Digest(both, an + bn, out, NULL, EVP_sha1(), NULL))
-		abort();
-	free(both);
+	sha1_init(&state);
+	sha1_update(&state, an, a);
+	sha1_update(&state, bn, b);
+	sha1_digest(&state, SHA1_DIGEST_SIZE, out);
 }

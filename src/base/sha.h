@@ -1,5 +1,6 @@
 /*
- * sha.h - digests, from libcrypto.
+ * sha.h - digests, from nettle: as fast as libcrypto's for what is large, faster for what is small, and a program that
+ * needs nothing else of libcrypto starts a millisecond sooner without it.
  */
 #ifndef CREEL_BASE_SHA_H
 #define CREEL_BASE_SHA_H

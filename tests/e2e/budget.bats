@@ -60,7 +60,7 @@ per_action() {
 	within "journal bytes an action" "$(per_action "$journal" "$JOURNAL")" 850
 	within "events/ bytes an action" "$(per_action "$events" "$EVENTS")" 950
 	within "daemon's calls an action" "$(per_action "$calls" "$DAEMON_CALLS")" 56
-	within "supervisor's calls an action" "$(per_action "$supervisor" "$SUPERVISOR_CALLS")" 72
+	within "supervisor's calls an action" "$(per_action "$supervisor" "$SUPERVISOR_CALLS")" 68
 	within "supervisors beyond those of the short one" $((SPAWNED - spawned)) 2
 }
 
@@ -72,7 +72,7 @@ per_action() {
 	within "flushes beyond two a commit" $((FLUSHES - 2 * COMMITS)) 8
 	within "journal bytes an action" "$(per_action "$journal" "$JOURNAL")" 750
 	within "daemon's calls an action" "$(per_action "$calls" "$DAEMON_CALLS")" 56
-	within "supervisor's calls an action" "$(per_action "$supervisor" "$SUPERVISOR_CALLS")" 72
+	within "supervisor's calls an action" "$(per_action "$supervisor" "$SUPERVISOR_CALLS")" 68
 }
 
 @test "LOAD: a fan costs no more than its actions" {
