@@ -145,12 +145,13 @@ static const struct spec defaults = {.grace_ms = SPEC_GRACE_MS, .stdout_cap = SP
 
 int spec_read(struct spec *s, int fd, struct err *e)
 {
+	int r;
+
 	*s = defaults;
-	if (fs_read_fd(fd, "the specification", SPEC_MAX, &s->bytes, e) < 0)
-		return -1;
+	r = fs_read_fd(fd, "the specification", SPEC_MAX, &s->bytes, e);
 	s->text = s->bytes.p;
 	s->length = s->bytes.len;
-	return understand(s, e);
+	return r < 0 ? -1 : understand(s, e);
 }
 
 int spec_take(struct spec *s, char *text, size_t n, struct err *e)

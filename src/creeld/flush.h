@@ -99,7 +99,7 @@ void flush_go_when_durable(struct flush_job *j, struct flush_go go);
 
 /* flush_write.c: do what is left of the job, and call durable (or NULL) once on the way; 0 when it is done, -1 with j->error. */
 int flush_run(const struct spool *s, struct flush_job *j, void (*durable)(struct flush_job *));
-/* The body of the thread that it shares the flushes with. */
+/* The body of the thread that it shares its work with. */
 void *flush_second_thread(void *unused);
 
 #endif

@@ -96,9 +96,17 @@ start_in() {
 	cd "$WORK" || return 1
 }
 
+# Plans of one action by tens, here and there, in both orders: what the machine does meanwhile meets both.
 latency_beside() {
-	mkdir "$AT/latency.$1.$2" && cd "$AT/latency.$1.$2" || return 1
-	$CLEAN "$TOOLS/latency" "$WORK/root/$1/spool" "$TOOLS/first" 30 | cut -f 1 >>"$PART/latency.$1"
+	local k who order
+	for ((k = 0; k < 6; k++)); do
+		order="alone among"
+		((k % 2)) && order="among alone"
+		for who in $order; do
+			mkdir "$AT/latency.$who.$1.$k" && cd "$AT/latency.$who.$1.$k" || return 1
+			$CLEAN "$TOOLS/latency" "$WORK/root/$who/spool" "$TOOLS/first" 10 | cut -f 1 >>"$PART/latency.$who"
+		done
+	done
 	cd "$WORK" || return 1
 }
 
@@ -136,8 +144,7 @@ measure_waiting() {
 	for ((r = 0; r < ROUNDS * 2; r++)); do
 		say "  the fan beside them, round $((r + 1)) of $((ROUNDS * 2))"
 		round fan "$r" alone among
-		latency_beside alone "$r"
-		latency_beside among "$r"
+		latency_beside "$r"
 	done
 	let_go "$ALONE"
 	let_go "$AMONG"

@@ -607,6 +607,28 @@ teardown() { spool_teardown; }
 	[ "$(cat "$S"/events/*.jsonl | jq -c 'select((.type and .at and .execution and .seq and (.n | type == "number")) | not)')" = "" ]
 }
 
+@test "STEP-EXEC: what a durable commit started does not wait for the lines that tell of it" {
+	local told
+	told=$S/events/$(date -u +%F).jsonl
+	daemon_start --max-concurrency 1
+	# Whoever holds this lock keeps the daemon from telling, which comes after the commit and before all that follows.
+	exec 7>>"$told"
+	flock 7
+	drop three.json <<-END
+		{"name": "three", "actions": [
+			{"id": "a", "actionDefinitionId": "command", "inputs": {"command": "/bin/touch", "args": ["$T/a"]}},
+			{"id": "b", "actionDefinitionId": "command", "inputs": {"command": "/bin/touch", "args": ["$T/b"]}},
+			{"id": "c", "actionDefinitionId": "command", "inputs": {"command": "/bin/touch", "args": ["$T/c"]}}]}
+	END
+	wait_until [ -e "$T/a" ]
+	wait_until [ -e "$T/b" ]
+	wait_until [ -e "$T/c" ]
+	[ ! -s "$told" ]
+	exec 7>&-
+	wait_until eval '[ "$(state .status)" = completed ]'
+	[ "$(events '[.[] | select(.type == "action.completed")] | length')" -eq 3 ]
+}
+
 @test "S0-STATELESS: the journal is a chain of hashes from plan.json, in read-only files" {
 	jq -n '{name: "chain", actions: [range(3) | {id: "a\(.)", actionDefinitionId: "command", inputs: {command: "true"},
 		dependencies: (if . > 0 then ["a\(. - 1)"] else [] end)}]}' | drop c.json

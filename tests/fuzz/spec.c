@@ -26,8 +26,8 @@ static void check_masks(const struct spec *s)
 	AUTO_BUF struct buf whole = BUF_INIT, pieces = BUF_INIT;
 	size_t k;
 
-	pass(&s->masks, s->text.p, s->text.len, s->text.len, &whole);
-	pass(&s->masks, s->text.p, s->text.len, 3, &pieces);
+	pass(&s->masks, s->text, s->length, s->length, &whole);
+	pass(&s->masks, s->text, s->length, 3, &pieces);
 	MUST(whole.len == pieces.len && memcmp(buf_str(&whole), buf_str(&pieces), whole.len) == 0,
 	     "pieces are masked in another way");
 	for (k = 0; s->secrets[k]; k++)
