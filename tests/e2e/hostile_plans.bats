@@ -45,7 +45,7 @@ make() {
 	make quote.yaml 'print "name: \"", "\\\n" x 1000000'
 	drop good.yaml <<<'{name: good, actions: [{id: a, actionDefinitionId: command, inputs: {command: "true"}}]}'
 	daemon_start
-	wait_until eval '[ -z "$(ls "$S/inbox")" ] && [ -z "$(ls "$S/active")" ]'
+	wait_until eval '[ -z "$(ls "$S/inbox")" ] && [ -z "$(ls "$S/tmp")" ] && [ -z "$(ls "$S/active")" ]'
 	# Twice the largest text, or so, for each of the values in it, and nothing that grows with what a bomb claims to be.
 	[ "$(awk '/^VmHWM/ {print int($2 / 1024)}' "/proc/$DAEMON/status")" -lt 700 ]
 	[ "$(ls "$S"/rejected/*.error.json | wc -l)" -eq 24 ]

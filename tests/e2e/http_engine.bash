@@ -63,6 +63,7 @@ most_within() {
 		| [\$t[] as \$from | [\$t[] | select(. >= \$from and . < \$from + $1)] | length] | max // 0"
 }
 
+# Nothing that was dropped waits to be taken, is being admitted, or runs: in the order in which it moves on.
 ended_all() {
-	[ -z "$(ls "$S/active")" ]
+	[ -z "$(ls "$S/inbox")" ] && [ -z "$(ls "$S/tmp")" ] && [ -z "$(ls "$S/active")" ]
 }
