@@ -233,7 +233,10 @@ int core_decision(struct exec *x, struct turn *t, const struct request *r, struc
 		if (!last)
 			return err_set(e, ENOENT, "\"%s\" does not wait for a decision; it is %s", id,
 				       phase_status(x->a[r->action].phase));
-		if (last->decision && strcmp(last->decision, r->verb) == 0)
+		if (!last->decision)
+			return err_set(e, EALREADY, "\"%s\" does not wait for a decision any more; it is %s", id,
+				       phase_status(x->a[r->action].phase));
+		if (strcmp(last->decision, r->verb) == 0)
 			return 0; /* an identical repeat is harmless */
 		return err_set(e, EALREADY, "\"%s\" was decided already%s%s", id, last->user ? ", by " : "",
 			       last->user ? last->user : "");

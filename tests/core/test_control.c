@@ -420,7 +420,7 @@ static void skip_by_hand(void **state)
 	exits(&s, "r", 0);
 	expect_seen(&s, "a=skipped b=skipped r=completed w=skipped p=skipped : completed");
 	expect_said(&s, EV_ACTION_SKIPPED, "w", "reason", "skipped by raj");
-	assert_string_equal(decides(&s, "raj", "reject", "w"), "\"w\" was decided already");
+	assert_string_equal(decides(&s, "raj", "reject", "w"), "\"w\" does not wait for a decision any more; it is skipped");
 	scene_close(&s);
 }
 

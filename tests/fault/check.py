@@ -362,20 +362,21 @@ class Check:
                 self.say("false", "%s was given %r, not %r", action, given.get(action), words)
 
     def came_too_late(self, entry):
-        """What was obeyed lies there again if the power cut took its leaving and not what came of it; it is refused then,
-        with the reason."""
+        """What was obeyed lies there again if the power cut took its leaving and not what came of it; and whoever approves may
+        do so when the plan has just failed elsewhere.  It is refused then, with the reason."""
         kept = entry[:-len(".error.json")] if entry.endswith(".error.json") else entry
         try:
             report = json.loads(read(os.path.join(self.spool, "rejected", kept + ".error.json")))
         except (OSError, ValueError):
             return False
-        return (kept.endswith(".approve") and report["message"].endswith("has ended")) or \
+        return (kept.endswith(".approve") and (report["message"].endswith("has ended") or
+                                               "does not wait for a decision any more" in report["message"])) or \
             (kept.endswith(".retry") and "cannot be retried: it is " in report["message"])
 
     def nothing_left(self, torn_allowed=False, allow=()):
         for name in ("tmp", "active", "results", "quarantine", "rejected", "inbox", "control"):
             for entry in os.listdir(os.path.join(self.spool, name)):
-                if torn_allowed and name == "rejected" and self.came_too_late(entry):
+                if (torn_allowed or "failed" in self.outcome) and name == "rejected" and self.came_too_late(entry):
                     continue
                 if "%s/%s" % (name, entry) not in allow:
                     self.say("unfinished", "%s/%s is left", name, entry)
