@@ -25,12 +25,12 @@ static void to_hex(const unsigned char digest[32], char out[SHA256_HEX])
 
 void sha256_hex(const void *p, size_t n, char out[SHA256_HEX])
 {
-	struct sha_stream s;
+	struct sha256_ctx state;
 	unsigned char digest[SHA256_DIGEST_SIZE];
 
-	sha256_init(&s.state);
-	sha256_update(&s.state, n, p);
-	sha256_digest(&s.state, sizeof digest, digest);
+	sha256_init(&state);
+	sha256_update(&state, n, p);
+	sha256_digest(&state, sizeof digest, digest);
 	to_hex(digest, out);
 }
 

@@ -230,11 +230,8 @@ int core_decision(struct exec *x, struct turn *t, const struct request *r, struc
 	const char *id = x->plan->actions[r->action].id;
 
 	if (!a) {
-		if (!last)
-			return err_set(e, ENOENT, "\"%s\" does not wait for a decision; it is %s", id,
-				       phase_status(x->a[r->action].phase));
-		if (!last->decision)
-			return err_set(e, EALREADY, "\"%s\" does not wait for a decision any more; it is %s", id,
+		if (!last || !last->decision) /* nobody was asked, or the request was withdrawn */
+			return err_set(e, ENOENT, "\"%s\" does not wait for a decision%s; it is %s", id, last ? " any more" : "",
 				       phase_status(x->a[r->action].phase));
 		if (strcmp(last->decision, r->verb) == 0)
 			return 0; /* an identical repeat is harmless */

@@ -231,7 +231,8 @@ static int run_one(void)
 	return code;
 }
 
-/* The specification that came with a word, or that it points to; there may be secrets in it, so it is wiped there. */
+/* The specification that came with a word, or that it points to.  There may be secrets in it: the file is wiped at once,
+ * the text when it is freed. */
 static int take_specification(struct spec *s, int file, char *text, size_t n, struct err *e)
 {
 	int r;

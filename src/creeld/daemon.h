@@ -356,7 +356,7 @@ bool dispatch_may(struct daemon *d, const struct live *l, uint32_t i, msec now);
 
 /* flush.c */
 int flusher_start(struct daemon *d, struct err *e);
-void flusher_done(struct daemon *d); /* the job's answer has come */
+void flusher_done(struct daemon *d); /* there is news of the job: it is durable, or done, or it failed */
 void flusher_retry(struct daemon *d);
 void flusher_finish(struct daemon *d); /* wait for the job in hand; at exit */
 

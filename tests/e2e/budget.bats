@@ -73,6 +73,10 @@ per_action() {
 	within "journal bytes an action" "$(per_action "$journal" "$JOURNAL")" 750
 	within "daemon's calls an action" "$(per_action "$calls" "$DAEMON_CALLS")" 56
 	within "supervisor's calls an action" "$(per_action "$supervisor" "$SUPERVISOR_CALLS")" 68
+	# Neither does anybody ask again and again whether something is due, nor fetch memory anew for each attempt.
+	within "looks that did not wait and found nothing" "$(grep -cE 'epoll_wait\(.*, 0\) += 0$' "$T/trace" || :)" 10
+	within "pieces of memory that supervisors gave back" \
+		"$(awk '$1 == "supervisor" && $2 == "munmap" {n = $3} END {print n + 0}' "$T/calls/independent-120")" 20
 }
 
 @test "LOAD: a fan costs no more than its actions" {
